@@ -74,7 +74,7 @@ def test_stores_of_one_robot_have_one_reach(make_store: Callable[..., NamedStore
     header = sources[0].root / "store.json"
     reach = Reach((((-1.0,) * size, (2.0,) * size),))
     header.write_text(json.dumps(json.loads(header.read_text()) | {"reach": reach.to_json()}))
-    with pytest.raises(InputError, match="another reach"):
+    with pytest.raises(InputError, match="different reaches"):
         open_mixture(sources)
     assert open_mixture(sources[:1])[0].robot.scaling == Scaling(reach=reach)
     scaled = open_mixture(sources[:1], normalize=True)[0].robot.scaling

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from worldgym import load_tasks, load_world
 from worldgym.codecs.conv import ConvCodec
 from worldgym.io.bundled import BUNDLE
 from worldgym.native.packed_layers import (
@@ -15,6 +17,7 @@ from worldgym.native.packed_layers import (
     can_pack,
     packed,
 )
+from worldgym.types import Frames
 
 NETWORK = nn.Sequential(
     nn.Conv2d(3, 8, 3, padding=1),
@@ -94,3 +97,35 @@ def test_no_call_of_the_bundled_decoder_puts_weights_in_order(
     torch.set_num_threads(before)
     assert once, "the plain decoder puts its weights in order at every call, and oneDNN says so"
     assert not found
+
+
+@pytest.mark.parametrize("inputs", [256, 288, 1024])
+def test_a_row_does_not_depend_on_the_rows_beside_it(inputs: int) -> None:
+    """With AMX, oneDNN sums many inputs in an order that depends on the number of rows."""
+    torch.manual_seed(0)
+    layer = nn.Linear(inputs, 256).bfloat16()
+    if not can_pack(layer.weight):
+        pytest.skip("oneDNN does not compute in this dtype here")
+    fast = packed(nn.Sequential(layer))
+    x = torch.randn(16, 36, inputs).bfloat16()
+    with torch.inference_mode():
+        alone = torch.cat([fast(trial[None]) for trial in x])
+        for rows in (2, 3, 5, 8, 16):
+            assert torch.equal(fast(x[:rows]), alone[:rows]), rows
+
+
+def test_a_trial_of_the_bundled_world_does_not_depend_on_its_batch() -> None:
+    world = load_world("bundled")
+    tasks = load_tasks("bundled")[:5]
+    starts = np.stack([task.frame for task in tasks])[:, None]
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 2, 4)).astype(np.float32)
+
+    def drawn(rows: slice) -> Frames:
+        state = world.reset(starts[rows], list(range(5))[rows])
+        for i in range(2):
+            state, frames = world.step(state, actions[rows, i : i + 1])
+        return frames
+
+    together = drawn(slice(0, 5))
+    for row in range(5):
+        assert np.array_equal(drawn(slice(row, row + 1)), together[row : row + 1]), row

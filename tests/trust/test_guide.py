@@ -56,5 +56,5 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 
 def test_the_signals_are_those_of_the_code() -> None:
-    rows = re.findall(r"^\| ([a-z_, ]+) \| [^|]+ \| (yes|where measured) \|$", GUIDE, re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z_, ]+) \| [^|]+ \| (yes|if measured) \|$", GUIDE, re.MULTILINE)
     assert [name for names, _ in rows for name in names.split(", ")] == list(USED)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ROWS = 64  # that the order of a product's weights is chosen for: those of a frame or two
+WHOLE = 256  # inputs that oneDNN sums in one order for any number of rows, where it has AMX
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -42,7 +43,12 @@ class SquaredReLU(nn.Module):
 
 class PackedLinear(nn.Module):
     """What an `nn.Linear` computes, without gradients, and a `SquaredReLU` behind it. Holds a copy
-    of its weights."""
+    of its weights.
+
+    A row's result does not depend on the rows beside it. With AMX, oneDNN sums more than 256 inputs
+    of bfloat16 in an order that depends on the number of rows, so they are summed in pieces of 256,
+    each rounded (root mean square of the error over 1024 inputs 0.28 instead of 0.17 % of the
+    results' spread)."""
 
     def __init__(self, layer: nn.Linear, squared: bool = False) -> None:
         """squared: whether a `SquaredReLU` follows."""
@@ -50,13 +56,23 @@ class PackedLinear(nn.Module):
         self.weight = layer.weight
         self.bias = layer.bias
         self._squared = squared
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), ROWS)
+        weight = layer.weight.detach()
+        amx = weight.dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
+        self._inputs = WHOLE if amx else weight.shape[1]
+        reorder = torch.ops.mkldnn._reorder_linear_weight
+        self._packed = [reorder(part.contiguous(), ROWS) for part in weight.split(self._inputs, 1)]
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] => [..., O]."""
-        behind = "relu" if self._squared else "none"
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, behind, [], "")
-        return out.square_() if self._squared else out
+        product = torch.ops.mkldnn._linear_pointwise
+        relu = "relu" if self._squared and len(self._packed) == 1 else "none"
+        first, *others = zip(x.split(self._inputs, -1), self._packed, strict=True)
+        out: Tensor = product(*first, self.bias, relu, [], "")
+        for part, weight in others:
+            out = product.binary(part, out, weight, None, "add")
+        if not self._squared:
+            return out
+        return out.square_() if relu == "relu" else out.relu_().square_()
 
 
 class PackedConvolution(nn.Module):

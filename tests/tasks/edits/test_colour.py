@@ -36,7 +36,7 @@ def test_recolouring_keeps_the_order_of_brightness() -> None:
 
 @pytest.mark.parametrize("text", ["red", "#12345", "#gg0000", ""])
 def test_no_colour(text: str) -> None:
-    with pytest.raises(InputError, match="no colour"):
+    with pytest.raises(InputError, match="not a colour"):
         parse_colour(text)
 
 

@@ -54,7 +54,7 @@ def test_the_robot_stays_in_front(frame: Frames) -> None:
     changed = Add("ball", (0.25, 0.9), size=0.4, behind=robot).paint(frame, SCENE)
     np.testing.assert_array_equal(changed[:, :20], frame[:, :20])
     assert (changed[:, 20:] != frame[:, 20:]).any()
-    with pytest.raises(InputError, match="hidden altogether"):
+    with pytest.raises(InputError, match="completely hidden"):
         Add("ball", (0.1, 0.9), size=0.1, behind=(Mask(box=(0.0, 0.0, 1.0, 1.0)),)).paint(
             frame, SCENE
         )
