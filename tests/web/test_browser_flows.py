@@ -252,7 +252,7 @@ def test_label(browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
         one.page.locator("text=All done").wait_for()
         one.check()
         one.page.click("#finish")
-        one.page.locator("text=may be closed").wait_for()
+        one.page.locator("text=You can close this page").wait_for()
     said = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert [(row["score"], row["reason"]) for row in said] == [(1.0, ""), (0.5, "only ajar")]
 
@@ -289,7 +289,7 @@ def test_which_came_closer(
         one.page.locator("text=All done").wait_for()
         one.check()
         one.page.click("#finish")
-        one.page.locator("text=may be closed").wait_for()
+        one.page.locator("text=You can close this page").wait_for()
     sides = [("second", "first") if session.swapped(i) else ("first", "second") for i in range(3)]
     said = [answer.winner for answer in read_answers(tmp_path / "preferences.jsonl")]
     assert said == [sides[0][0], sides[1][1], None]
