@@ -13,10 +13,9 @@ from sys import intern
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempted import TrialKey, Tried
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import Line, lines_at
-from worldgym.io.records import from_mapping
 from worldgym.io.run_files import copy_missing, files_named
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
 from worldgym.io.run_log import (
@@ -48,22 +47,6 @@ class _Attempts:
     steps: int
     starts: list[int]
     finished: bool
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What is wanted of a line at first."""
-
-    policy: str
-    task: str
-    group: str
-    repeat: int
-    steps: int = 0
-    failure_reason: str | None = None
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> _Attempt:
-        return from_mapping(_Attempt, data, more=True)
 
 
 Found = dict[TrialKey, _Attempts]
@@ -141,7 +124,7 @@ def _trials(run: Path) -> Found:
     for line in each_line_of(run / LOG_NAME):
         if not line.signed:
             line.read(TrialRecord.from_json)
-        one = line.read(_Attempt.from_json)
+        one = line.read(Tried.from_json)
         key = intern(one.policy), intern(one.task), one.repeat
         attempts = found.setdefault(key, _Attempts(run, intern(one.group), 0, [], False))
         attempts.starts.append(line.start)

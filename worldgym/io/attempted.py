@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from worldgym.io.records import from_mapping
 from worldgym.types import Trial, is_success
 
 TrialKey = tuple[str, str, int]  # policy, task, repeat
@@ -97,3 +100,22 @@ def check_score(attempt: Attempted) -> None:
             raise ValueError("a failed attempt is never scored")
     elif attempt.failure_reason is None and not attempt.reason:
         raise ValueError("an unscored trial needs a reason")
+
+
+@dataclass(slots=True)
+class Tried:
+    """What is wanted of most attempts, of which a log may hold a million."""
+
+    policy: str
+    task: str
+    repeat: int
+    group: str = ""
+    steps: int = 0
+    failure_reason: str | None = None
+    paid_usd: float = 0.0
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Tried:
+        if data.get("type") != "trial":
+            raise ValueError("not a trial")
+        return from_mapping(Tried, data, more=True)

@@ -8,15 +8,13 @@ import math
 import re
 import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempted import TrialKey, Tried
 from worldgym.io.jsonl import Line, LineFile, each_line, line_at
-from worldgym.io.records import from_mapping
 from worldgym.io.run_growth import growth_difference, joined_header, trials_of
 from worldgym.io.run_outcomes import AttemptCost, TrialOutcome
 from worldgym.io.run_records import DEVICE_SETTING, ENGINE_KEY, RunHeader, TrialRecord
@@ -148,7 +146,7 @@ class RunLog:
     def _read(self, lines: Iterable[Line]) -> None:
         """Attempts that this start did not make; all of one is wanted only where it failed."""
         for line in lines:
-            tried = line.read(_Tried.from_json)
+            tried = line.read(Tried.from_json)
             failed = None if tried.failure_reason is None else line.read(TrialRecord.from_json)
             self._remember((tried.policy, tried.task, tried.repeat), failed, tried.paid_usd)
 
@@ -162,34 +160,23 @@ class RunLog:
             self.failed[key] = failed
 
 
-@dataclass(slots=True)
-class _Tried:
-    """What a start must know of an attempt of an earlier one."""
-
-    policy: str
-    task: str
-    repeat: int
-    failure_reason: str | None = None
-    paid_usd: float = 0.0
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> _Tried:
-        if data.get("type") != "trial":
-            raise ValueError("not a trial")
-        return from_mapping(_Tried, data, more=True)
-
-
 def read_header(path: Path) -> RunHeader:
     """Of a log: the last one, where the run has grown."""
     return _log_lines(path)[0]
 
 
+def has_begun(run_dir: Path) -> bool:
+    """Whether a run's log is there, and more than an empty file."""
+    path = run_dir / LOG_NAME
+    return path.exists() and path.stat().st_size > 0
+
+
 def began_with(run_dir: Path) -> int | None:
     """How many trials of a policy the run began with; None where it has no log yet, or an older
     one, which does not tell."""
-    path = run_dir / LOG_NAME
-    if not path.exists() or path.stat().st_size == 0:
+    if not has_begun(run_dir):
         return None
+    path = run_dir / LOG_NAME
     return trials_of(_header(path, next(each_line(path, WHAT, REMEDY), None)))
 
 
