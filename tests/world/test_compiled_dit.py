@@ -13,7 +13,8 @@ import torch
 from tiny_worlds import latents_of, make_world
 from torch._dynamo.utils import counters
 
-from worldgym.world.compiled_dit import CompiledDiT, batch_bucket
+from worldgym.native.compiled_module import batch_bucket
+from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.model import DiffusionWorld
 
 

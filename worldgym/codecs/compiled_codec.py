@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.native.compiled_module import Backend, CompiledModule, laid_out
+from worldgym.native.compiled_module import (
+    Backend,
+    CompiledModule,
+    batch_bucket,
+    laid_out,
+)
 
 TOGETHER = 16  # frames of a program at most
 
@@ -65,7 +70,7 @@ class CompiledCodec:
 
     def _part(self, latents: Tensor) -> Tensor:
         rows = len(latents)
-        missing = (1 << (rows - 1).bit_length()) - rows
+        missing = batch_bucket(rows) - rows
         if missing:
             latents = torch.cat([latents, latents.new_zeros(missing, *latents.shape[1:])])
         return self._drawn(laid_out(latents))[:rows]

@@ -127,6 +127,11 @@ class CompiledModule:
             ) from error
 
 
+def batch_bucket(rows: int) -> int:
+    """The least power of two that holds so many rows: programs are made for few numbers of them."""
+    return 1 << max(rows - 1, 0).bit_length()
+
+
 def laid_out(x: Tensor) -> Tensor:
     """In one piece, beginning where a program may read."""
     x = x.contiguous()

@@ -67,10 +67,10 @@ def kept_program(form: Form) -> Path | None:
 def kept_or_made(form: Form, make: Callable[[Path], object]) -> Path:
     """As `kept_program`; where there is none, `make` writes one to the path that it is given. Of
     several processes that want one program, one makes it."""
-    with locked(_folder_of(form)):
+    folder = _folder_of(form)
+    with locked(folder):
         if (found := kept_program(form)) is not None:
             return found
-        folder = _folder_of(form)
         started = time.perf_counter()
         with tempfile.TemporaryDirectory(dir=folder) as place:
             made = Path(place) / PROGRAM

@@ -16,11 +16,6 @@ from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.network import DiT
 
 
-def batch_bucket(rows: int) -> int:
-    """The least power of two that holds so many rows."""
-    return 1 << max(rows - 1, 0).bit_length()
-
-
 class CompiledDiT:
     """Implements `worldgym.world.sampler.Network`, for inference: see `DiT` for shapes."""
 

@@ -16,11 +16,11 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.devices import device_name
 from worldgym.io.network_weights import frozen
 from worldgym.io.timing import stage
-from worldgym.native.compiled_module import Backend
+from worldgym.native.compiled_module import Backend, batch_bucket
 from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
-from worldgym.world.compiled_dit import CompiledDiT, batch_bucket
+from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.completion import COMPLETION_STEPS, draw_missing
 from worldgym.world.conditioning import at_rest, beside, commanded_positions
 from worldgym.world.context import Context, fill_rows
