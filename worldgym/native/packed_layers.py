@@ -61,18 +61,19 @@ class PackedLinear(nn.Module):
         self._inputs = WHOLE if amx else weight.shape[1]
         reorder = torch.ops.mkldnn._reorder_linear_weight
         self._packed = [reorder(part.contiguous(), ROWS) for part in weight.split(self._inputs, 1)]
+        self._whole = len(self._packed) == 1
+        self._behind = "relu" if squared and self._whole else "none"
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] => [..., O]."""
         product = torch.ops.mkldnn._linear_pointwise
-        relu = "relu" if self._squared and len(self._packed) == 1 else "none"
         first, *others = zip(x.split(self._inputs, -1), self._packed, strict=True)
-        out: Tensor = product(*first, self.bias, relu, [], "")
+        out: Tensor = product(*first, self.bias, self._behind, [], "")
         for part, weight in others:
             out = product.binary(part, out, weight, None, "add")
         if not self._squared:
             return out
-        return out.square_() if relu == "relu" else out.relu_().square_()
+        return (out if self._whole else out.relu_()).square_()
 
 
 class PackedConvolution(nn.Module):

@@ -21,13 +21,7 @@ FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # Intel's and AMD's two, and ARM's
 @cache
 def multiplies_bfloat16() -> bool:
     """Whether this processor has instructions for products of bfloat16 numbers."""
-    try:
-        lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    return any(
-        FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features"))
-    )
+    return any(FLAGS & set(line.split()) for line in _told())
 
 
 def fast_dtype(device: str = "cpu") -> torch.dtype:
@@ -46,9 +40,16 @@ def mixed_precision(device: str) -> torch.autocast:
 @cache
 def instructions() -> str:
     """Digest of the instructions that this processor has, where the system says."""
+    told = _told()
+    return (
+        hashlib.sha256(" ".join(sorted(told[0].split())).encode()).hexdigest()[:16] if told else ""
+    )
+
+
+def _told() -> list[str]:
+    """The instructions of each core, a line each; none where the system does not say."""
     try:
         lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return ""
-    told = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(" ".join(sorted(told.split())).encode()).hexdigest()[:16]
+        return []
+    return [line for line in lines if line.startswith(("flags", "Features"))]

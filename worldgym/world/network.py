@@ -165,9 +165,8 @@ class DiT(nn.Module):
             acted = acted.unsqueeze(-2)
         told = F.silu(self.timestep_mlp(sinusoid(level).to(dtype)) + acted)
         condition = torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
-        condition.unflatten(-1, (-1, self.config.width))[..., 1::3, :] += (
-            1.0  # every third: a scale
-        )
+        scales = condition.unflatten(-1, (-1, self.config.width))[..., 1::3, :]
+        scales += 1.0
         return condition
 
     @property
