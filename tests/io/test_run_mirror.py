@@ -212,19 +212,13 @@ def check_a_part_is_put_once_and_a_large_file_whole(url: str, tmp_path: Path) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_at_google_goes_on_elsewhere(
-    google: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("store", ["google", "azure"])
+def test_a_run_at_another_store_goes_on_elsewhere(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_goes_on_elsewhere(google, tmp_path, monkeypatch)
-    check_a_part_is_put_once_and_a_large_file_whole(google.replace("mine", "other"), tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_run_at_azure_goes_on_elsewhere(
-    azure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check_goes_on_elsewhere(azure, tmp_path, monkeypatch)
-    check_a_part_is_put_once_and_a_large_file_whole(azure.replace("mine", "other"), tmp_path)
+    url: str = request.getfixturevalue(store)
+    check_goes_on_elsewhere(url, tmp_path, monkeypatch)
+    check_a_part_is_put_once_and_a_large_file_whole(url.replace("mine", "other"), tmp_path)
 
 
 def test_a_killed_start_leaves_whole_parts_with_their_videos(
