@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 from unittest.mock import patch
 
@@ -218,9 +218,9 @@ def resident() -> float:
 
 def overhead(on: str, folder: Path, trials: int) -> tuple[float, float]:
     """=> seconds and processor seconds, those of Ray's own processes too, per trial of the bundled
-    world on one core by one thread, from the first 40 % of the trials until the last batch: Ray's
-    own processes are busy for half a minute when a cluster begins, and at the end they go, and
-    their count of processor seconds with them."""
+    world by one worker of one thread, from the first 40 % of the trials until the last batch:
+    Ray's own processes are busy for half a minute when a cluster begins, and at the end they go,
+    and their count of processor seconds with them."""
     policy = str(bundled("bundled", "policies") / "bc-large")
     sources = Sources("bundled", (policy,), "bundled", "bundled")
     config = EvaluateConfig(folder, trials, batch=5, on=on, workers=1)
@@ -235,6 +235,8 @@ def main() -> None:
     parser.add_argument("part", choices=("scale", "driver", "memory", "overhead"))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--trials", type=int, nargs="+")
+    parser.add_argument("--rounds", type=int, default=4, help="of overhead")
+    parser.add_argument("--cores", type=int, default=2, help="that overhead may use")
     asked = parser.parse_args()
     os.environ.setdefault("PYTHONPATH", str(Path(__file__).parent))
     with tempfile.TemporaryDirectory() as name:
@@ -250,26 +252,37 @@ def _lines(asked: argparse.Namespace, folder: Path) -> list[str]:
         rate = driver((asked.trials or [20_000])[0], folder)
         size = len(VIDEO) + len(ACTIONS)
         return [f"{rate:.0f} trials per second in batches of 32, each with {size} bytes of files."]
-    os.sched_setaffinity(0, {0})
-    torch.set_num_threads(1)  # two threads on one core would wait for each other
+    os.sched_setaffinity(0, set(range(asked.cores)))
+    torch.set_num_threads(1)  # as a worker of one core has
     # or else other programs go before Ray's worker, and not before the local engine
     os.environ |= {"RAY_worker_niceness": "0"}
-    return _overhead_lines((asked.trials or [10])[0], folder)
+    return _overhead_lines((asked.trials or [10])[0], asked.rounds, asked.cores, folder)
 
 
-def _overhead_lines(trials: int, folder: Path) -> list[str]:
-    """Each way twice, in turns: the machine is not equally fast all the time."""
-    costs = defaultdict[str, list[tuple[float, float]]](list)
-    for i, on in enumerate(("local", "ray", "local", "ray")):
-        costs[on].append(overhead(on, folder / str(i), trials))
-    means = {on: [mean(column) for column in zip(*own, strict=True)] for on, own in costs.items()}
-    each = {on: ", ".join(f"{wall:.3f} / {used:.3f}" for wall, used in costs[on]) for on in costs}
+def _overhead_lines(trials: int, rounds: int, cores: int, folder: Path) -> list[str]:
+    """Ray between two local runs each time: the machine is not equally fast all the time, and the
+    mean of the run before and the one after is what Ray is compared with."""
+    costs = []
+    for i in range(2 * rounds + 1):
+        costs.append(overhead("ray" if i % 2 else "local", folder / str(i), trials))
+        print(f"{i}: {costs[-1][0]:.3f} s, {costs[-1][1]:.3f}", file=sys.stderr, flush=True)
+    rows = []
+    ratios = []
+    for before, ray, after in zip(costs[:-2:2], costs[1::2], costs[2::2], strict=True):
+        local = [mean(pair) for pair in zip(before, after, strict=True)]
+        ratios.append([r / own for r, own in zip(ray, local, strict=True)])
+        cells = (f"{x:.3f}" for pair in zip(local, ray, ratios[-1], strict=True) for x in pair)
+        rows.append(f"| {' | '.join(cells)} |")
+    wall, used = (median(column) for column in zip(*ratios, strict=True))
     return [
-        "| | s per trial | processor s per trial, of all processes | each run |",
-        "| --- | --- | --- | --- |",
-        *(f"| {on} | {m[0]:.3f} | {m[1]:.3f} | {each[on]} |" for on, m in means.items()),
-        f"| ray / local | {means['ray'][0] / means['local'][0]:.3f} | "
-        f"{means['ray'][1] / means['local'][1]:.3f} | |",
+        f"One worker of one thread; the programs may use {cores} cores. Local: the mean of the run "
+        f"before and the run after. Processor seconds are those of all processes, Ray's own too.",
+        "",
+        "| local, s per trial | Ray | ratio | local, processor s per trial | Ray | ratio |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *rows,
+        "",
+        f"Median ratios: {wall:.3f} by the clock, {used:.3f} by processor time.",
     ]
 
 

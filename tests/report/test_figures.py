@@ -17,7 +17,7 @@ def test_a_bar_shows_rate_interval_and_truth() -> None:
     assert float(by_class["dot"].get("cx", "")) == pytest.approx(BAR_EDGE + 0.5 * scale, abs=0.1)
     assert float(by_class["band"].get("x1", "")) == pytest.approx(BAR_EDGE + 0.25 * scale, abs=0.1)
     assert f"translate({BAR_EDGE + 0.75 * scale:.1f} " in by_class["true"].get("transform", "")
-    told = svg.get("data-tip", "")
+    told = svg.get("aria-label", "")
     assert "10 of 20" in told and "15 of 20" in told and svg.get("aria-label") == told
 
 
@@ -37,7 +37,7 @@ def test_a_mark_tells_of_itself_and_names_what_it_belongs_to() -> None:
         "20.0",
     )
     assert (point.get("data-policy"), point.get("data-task")) == ("good", "door")
-    assert "good, door: world model 50" in point.get("data-tip", "")
+    assert "good, door: world model 50" in point.get("aria-label", "")
 
 
 def test_a_ninth_policy_takes_another_shape() -> None:

@@ -25,7 +25,7 @@ def test_the_scatter_places_truth_across_and_world_model_up() -> None:
     (point,) = points(svg)
     assert float(point.get("cx", "")) == pytest.approx(LEFT + 0.9 * SIDE)
     assert float(point.get("cy", "")) == pytest.approx(TOP + 0.8 * SIDE)
-    assert "good, door: world model 20" in point.get("data-tip", "")
+    assert "good, door: world model 20" in point.get("aria-label", "")
     assert svg.count('class="diagonal"') == 1 and svg.count('class="error') == 1
 
 

@@ -1,7 +1,8 @@
 """Parts of the report's figures, as inline SVG. Colours are the page's CSS classes, so that they
 follow light and dark.
 
-What the page's script needs stands in data attributes: data-tip is shown at the pointer,
+What the page's script needs stands in data attributes: data-tip (where empty, the label that screen
+readers read) is shown at the pointer,
 data-policy and data-task are what the reader's choice shows or hides.
 """
 
@@ -58,10 +59,9 @@ def interval_bar(cell: SuccessCounts, policy_index: int, width: int = BAR_WIDTH)
     )
     marks = interval_marks(x, cell.rate, (cell.low, cell.high), cell.truth_rate)
     frame = Markup(
-        '<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>'
+        '<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="">{}</svg>'
     )
-    text = cell_text(cell)
-    return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, track + marks)
+    return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, cell_text(cell), track + marks)
 
 
 def cell_text(cell: SuccessCounts) -> str:
@@ -83,8 +83,8 @@ def mark(index: int, x: float, y: float, cell: SuccessCounts) -> Markup:
     """A cell as a point of its policy's colour, from the ninth policy on a square. It tells of
     itself, and takes a click."""
     told = Markup(
-        'data-policy="{}" data-task="{}" data-tip="{}" aria-label="{}" tabindex="0" role="button"'
-    ).format(cell.policy, _task(cell), cell_text(cell), cell_text(cell))
+        'data-policy="{}" data-task="{}" data-tip="" aria-label="{}" tabindex="0" role="button"'
+    ).format(cell.policy, _task(cell), cell_text(cell))
     if index < COLOURS:
         return Markup('<circle class="point c{}" cx="{:.1f}" cy="{:.1f}" r="5.5" {}/>').format(
             index, x, y, told

@@ -110,9 +110,9 @@ def ceiling_strip(agreement: Agreement) -> Markup | None:
         parts.append(line.format(x(interval[0]), x(interval[1]), middle, middle))
     parts.append(Markup('<circle class="dot c0" cx="{:.1f}" cy="{}" r="5"/>').format(x(r), middle))
     frame = Markup(
-        '<svg class="scatter" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>'
+        '<svg class="scatter" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="">{}</svg>'
     )
-    return frame.format(LEFT + SIDE + 14, STRIP, tip, tip, Markup("").join(parts))
+    return frame.format(LEFT + SIDE + 14, STRIP, tip, Markup("").join(parts))
 
 
 def _ticks(lowest: float) -> list[float]:

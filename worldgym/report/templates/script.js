@@ -51,7 +51,7 @@ function order() {
   const sorted = [...rows];
   if (by === "rate") sorted.sort((a, b) => rate(b) - rate(a));
   if (by === "name") sorted.sort((a, b) => natural(a.dataset.policy, b.dataset.policy));
-  at("rows")?.append(...sorted);
+  if (sorted.some((row, i) => row !== at("rows").children[i])) at("rows").append(...sorted);
 }
 at("sort")?.addEventListener("change", order);
 
@@ -86,7 +86,7 @@ function lead(point) {
   for (const filter of filters) filter.value = "";
   show();
   document.dispatchEvent(new CustomEvent("lead", { detail: { policy: point.dataset.policy, task: point.dataset.task } }));
-  at("gallery")?.scrollIntoView({ behavior: "smooth" });
+  at("gallery")?.scrollIntoView();
 }
 for (const point of all(".point")) {
   point.addEventListener("click", () => lead(point));
@@ -98,7 +98,7 @@ const tip = at("tip");
 function tell(thing, x, y) {
   tip.hidden = !thing;
   if (!thing) return;
-  tip.textContent = thing.dataset.tip;
+  tip.textContent = thing.dataset.tip || thing.getAttribute("aria-label");
   const { width, height } = tip.getBoundingClientRect(), edge = 8;
   tip.style.left = `${Math.max(edge, Math.min(x + 14, innerWidth - width - edge))}px`;
   tip.style.top = `${y + 18 + height > innerHeight ? Math.max(edge, y - height - 12) : y + 18}px`;
