@@ -14,7 +14,7 @@ from statistics import median
 from machine import note
 
 from worldgym.evaluation import run as running
-from worldgym.evaluation.finishing import Finisher
+from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
@@ -43,7 +43,7 @@ def timed(
     sources: Sources, trials: int, batch: int, overlap: bool
 ) -> tuple[float, list[TrialRecord]]:
     """Seconds of a whole evaluation, and its records."""
-    vars(running)["Finisher"] = partial(Finisher, overlap=overlap)
+    vars(running)["BatchFinisher"] = partial(BatchFinisher, overlap=overlap)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         evaluate_sources(sources, EvaluateConfig(Path(folder), trials, batch=batch))

@@ -13,7 +13,7 @@ from served_process import ServedProcess
 
 from worldgym.testing import FAKE_SPEC, FakeWorld
 from worldgym.types import Actions, ActionSpec, Frames
-from worldgym.world.world_card import Capabilities, Chunk, History
+from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.world_start import RobotStates, Start
 
 THREE = ("front", "side", "wrist")

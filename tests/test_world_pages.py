@@ -17,8 +17,8 @@ from worldgym.cli import main
 from worldgym.io.run_log import read_log
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Task
+from worldgym.world.capabilities import Capabilities
 from worldgym.world.wire.served_world import connect_world
-from worldgym.world.world_card import Capabilities
 from worldgym.world.world_source import load_world
 
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")

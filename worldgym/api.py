@@ -36,7 +36,7 @@ from worldgym.stats.summarize import headline_trials, summary_of
 from worldgym.stats.summary import Summary
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
 from worldgym.stats.tracked_rates import tracked_rates
-from worldgym.stats.trusted import TrustedTasks, WorldCheck
+from worldgym.stats.world_trust import TrustedTasks, WorldCheck
 from worldgym.types import Task
 
 if TYPE_CHECKING:  # what needs torch waits until something is evaluated

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from gripper_moves import START, gripper_moves, pose_spec
 
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 STEP = 12
 SEEDS = 2**31

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from worldgym.types import ActionSpec
-from worldgym.world.world_card import Capabilities, Chunk, History
+from worldgym.world.capabilities import Capabilities, Chunk, History
 
 STEP, STRIDE = 12, 3
 PAST = 6  # frames before the newest

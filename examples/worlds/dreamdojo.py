@@ -25,7 +25,7 @@ import numpy as np
 
 from worldgym.io.records import from_mapping
 from worldgym.types import ActionSpec
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 STEP, BLOCK, SLOTS = 12, 4, 384
 SEEDS = 2**31

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from worldgym.types import ActionSpec
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 STEP = 25
 SIDES = ("left", "right")

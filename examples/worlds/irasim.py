@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from gripper_moves import START, gripper_moves, pose_spec
 
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 STEP = 15
 

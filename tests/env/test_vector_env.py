@@ -27,7 +27,7 @@ from worldgym.policies.own.action_bounds import PolicyFault
 from worldgym.policies.policy_protocol import Policy
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial, Verdict
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 WORLD = FakeWorld()
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gym_env.py"

@@ -14,12 +14,12 @@ from job_work import broken, squares, stillborn
 from small_runs import contents, evaluated
 
 from worldgym.errors import InputError, WorkersLost
-from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import LOSSES, Done, Executor, LocalExecutor, Watch
 from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.ray_workers import RayExecutor
 from worldgym.evaluation.remote_batches import LOST_NAME
+from worldgym.evaluation.stop_conditions import Ending, ended_by_signals
 from worldgym.io.run_log import read_log
 from worldgym.testing import FakePolicy
 

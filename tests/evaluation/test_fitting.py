@@ -23,8 +23,8 @@ from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.report.findings import said_of_policies, sentences
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.fitted_world import FittedWorld
-from worldgym.world.world_card import Capabilities, Chunk, History
 from worldgym.world.world_start import Start
 
 SHAPE = (8, 12, 3)

@@ -18,7 +18,7 @@ from worldgym.io.run_log import read_log
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import adopt_check
+from worldgym.stats.world_trust import adopt_check
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 

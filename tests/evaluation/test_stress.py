@@ -14,7 +14,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.evaluation.stress import StressConfig, search
-from worldgym.evaluation.stress_party import Party
+from worldgym.evaluation.stress_parts import StressParts
 from worldgym.io.json_form import to_json
 from worldgym.io.run_log import read_log
 from worldgym.policies.policy_protocol import Observation
@@ -60,8 +60,8 @@ def run(folder: Path, policy: FakePolicy, **changes: object) -> dict[str, object
     folder.mkdir(exist_ok=True)
     (folder / "edits.toml").write_text(EDITS)
     config = StressConfig(folder / "out", budget=240, levels=4, keep=2)
-    party = Party(FakeWorld(), policy, FakeJudge())
-    return search(replace(config, **changes), party, tasks(), read_ranges(folder / "edits.toml"))  # type: ignore[arg-type]
+    parts = StressParts(FakeWorld(), policy, FakeJudge())
+    return search(replace(config, **changes), parts, tasks(), read_ranges(folder / "edits.toml"))  # type: ignore[arg-type]
 
 
 def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:

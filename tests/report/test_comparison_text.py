@@ -11,7 +11,7 @@ from worldgym.stats.equivalence import Gate
 from worldgym.stats.planned_trials import planned_trials
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import Trusted, TrustedTasks
+from worldgym.stats.world_trust import Trusted, TrustedTasks
 
 
 def of_run(

@@ -7,8 +7,8 @@ from worldgym.report.formats import NBSP
 from worldgym.report.planning_text import estimate_text, plan_text
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.studies import Estimates, PolicyEstimate
+from worldgym.stats.trial_plan_request import TrialPlanRequest
 from worldgym.stats.trial_planning import plan
-from worldgym.stats.wanted import Plan
 
 
 @pytest.mark.parametrize("useful", [True, False])
@@ -25,7 +25,7 @@ def test_an_estimate_says_whether_the_world_model_helps(useful: bool) -> None:
 
 
 def test_a_plan_is_told_in_sentences() -> None:
-    wanted = Plan(width=0.2, a=0.6, b=0.75, generated=500, real_correlation=0.7)
+    wanted = TrialPlanRequest(width=0.2, a=0.6, b=0.75, generated=500, real_correlation=0.7)
     text = plan_text(plan(wanted), wanted)
     assert (
         "93 trials for a 95 % confidence interval 20 points wide" in text
@@ -33,7 +33,7 @@ def test_a_plan_is_told_in_sentences() -> None:
         and "beside 500 initial frames tried in the world model" in text
     )
     assert "correlate by 0 (McNemar" in text and "each initial frame" not in text
-    repeated = Plan(width=0.2, repeats=5, repeat_correlation=0.3)
+    repeated = TrialPlanRequest(width=0.2, repeats=5, repeat_correlation=0.3)
     told = plan_text(plan(repeated), repeated).replace(NBSP, " ")
     assert (
         "205 trials" in told

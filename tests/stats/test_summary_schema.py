@@ -20,7 +20,7 @@ from worldgym.stats.confusion import Confusion
 from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import SUMMARY_NAME, Summary, summary_schema
-from worldgym.stats.trusted import Trusted, WorldCheck
+from worldgym.stats.world_trust import Trusted, WorldCheck
 
 PAGE = Path(__file__).parents[2] / "docs" / "report.md"
 BEGIN, END = "<!-- fields of summary.json -->\n", "<!-- end of the fields -->\n"

@@ -10,8 +10,8 @@ from worldgym.stats.comparison import barnard_p, mcnemar_p
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.success_rates import wilson_interval
 from worldgym.stats.trial_planning import (
-    Plan,
     TrialNumbers,
+    TrialPlanRequest,
     TwoRates,
     barnard_calls,
     barnard_power,
@@ -128,7 +128,10 @@ def test_a_product_that_is_whole_is_not_rounded_up(n: int, tenths: int, repeats:
     assert trials_for_width(width) == n
     exact = -(-n * (10 + (repeats - 1) * tenths) // 10)
     assert (
-        plan(Plan(width=width, repeats=repeats, repeat_correlation=tenths / 10)).for_width == exact
+        plan(
+            TrialPlanRequest(width=width, repeats=repeats, repeat_correlation=tenths / 10)
+        ).for_width
+        == exact
     )
 
 
@@ -138,27 +141,29 @@ def test_repeats_cost_what_they_correlate() -> None:
 
 
 def test_a_plan_answers_what_was_asked() -> None:
-    assert plan(Plan(width=0.2)) == TrialNumbers(93)
-    assert plan(Plan(width=0.2, repeats=2, repeat_correlation=0.5)) == TrialNumbers(140)
-    assert plan(Plan(width=0.2, generated=500, real_correlation=0.7)) == TrialNumbers(93, 57)
-    told = plan(Plan(a=0.6, b=0.75))
+    assert plan(TrialPlanRequest(width=0.2)) == TrialNumbers(93)
+    assert plan(TrialPlanRequest(width=0.2, repeats=2, repeat_correlation=0.5)) == TrialNumbers(140)
+    assert plan(TrialPlanRequest(width=0.2, generated=500, real_correlation=0.7)) == TrialNumbers(
+        93, 57
+    )
+    told = plan(TrialPlanRequest(a=0.6, b=0.75))
     assert told.for_width is None and told.pairs_to_tell and told.trials_to_tell
 
 
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        (Plan(), "nothing to plan"),
-        (Plan(width=0.2, a=0.5), "nothing to plan"),
-        (Plan(width=2), "width must lie"),
-        (Plan(width=0.0001), "more than 1000000"),
-        (Plan(a=0.5, b=0.5), "two different rates"),
-        (Plan(a=0.0, b=0.5), "between 0 and 1"),
-        (Plan(a=0.1, b=0.9, correlation=0.9), "cannot correlate"),
-        (Plan(width=0.1, repeats=0), "1 repeat or more"),
-        (Plan(width=0.1, generated=10, real_correlation=1.0), "below 1"),
+        (TrialPlanRequest(), "nothing to plan"),
+        (TrialPlanRequest(width=0.2, a=0.5), "nothing to plan"),
+        (TrialPlanRequest(width=2), "width must lie"),
+        (TrialPlanRequest(width=0.0001), "more than 1000000"),
+        (TrialPlanRequest(a=0.5, b=0.5), "two different rates"),
+        (TrialPlanRequest(a=0.0, b=0.5), "between 0 and 1"),
+        (TrialPlanRequest(a=0.1, b=0.9, correlation=0.9), "cannot correlate"),
+        (TrialPlanRequest(width=0.1, repeats=0), "1 repeat or more"),
+        (TrialPlanRequest(width=0.1, generated=10, real_correlation=1.0), "below 1"),
     ],
 )
-def test_a_wrong_plan_gets_one_sentence(wrong: Plan, complaint: str) -> None:
+def test_a_wrong_plan_gets_one_sentence(wrong: TrialPlanRequest, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         plan(wrong)

@@ -13,7 +13,7 @@ from stand_in_worlds import StandInWorld, stated
 from worldgym.report.world_rules_text import print_world_report
 from worldgym.testing import FakeWorld
 from worldgym.testing.world_conformance import check_and_time_world
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 
 def results(world: Any) -> dict[str, tuple[str, str]]:

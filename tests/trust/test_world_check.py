@@ -23,7 +23,7 @@ from worldgym.io.run_log import read_log
 from worldgym.io.run_records import STRANGE, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.report.trust_page import check_page, print_check, print_uncertainty
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.train.inverse_dynamics_training import (
     InverseDynamicsTrainConfig,

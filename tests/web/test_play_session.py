@@ -14,7 +14,7 @@ from worldgym.testing import FAKE_SPEC, FakePolicy, FakeWorld
 from worldgym.types import Task, Trial
 from worldgym.web import play_session
 from worldgym.web.play_session import HAND, PlaySession
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 FRAME = np.random.default_rng(0).integers(0, 255, (16, 24, 3), np.uint8)
 TRIAL = Trial(Task("door/1", "door", FRAME, "open the door", 7), 0, 3)

@@ -12,7 +12,7 @@ from app_runs import fill, header, trial
 from worldgym.errors import InputError
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.stats.summarize import summarize
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 from worldgym.web.run_library import RunLibrary
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from stand_in_worlds import WIDE, StandInWorld, stated
 
-from worldgym.actions.hold import no_motion
+from worldgym.actions.no_motion import no_motion
 from worldgym.errors import InputError
 from worldgym.testing import FakeWorld, check_world
+from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.fitted_world import FittedWorld, SpentState, rebuilt_seed
-from worldgym.world.world_card import Capabilities, Chunk, History
 from worldgym.world.world_start import Start
 
 RNG = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import pytest
 
 from worldgym.testing import check_world
 from worldgym.types import ONE_VIEW, ActionSpec, Frames
+from worldgym.world.capabilities import PLAIN
 from worldgym.world.row_threads import SplitWorld
-from worldgym.world.world_card import PLAIN
 
 SPEC = ActionSpec(("x",), "delta_pose", "1 m", "none", "none", (-1.0,), (1.0,), 10.0)
 

@@ -12,7 +12,7 @@ from worldgym.world.world_source import code_of_world, is_foreign, load_world
 
 MODULE = """
 from worldgym.testing import FakeWorld
-from worldgym.world.world_card import Capabilities
+from worldgym.world.capabilities import Capabilities
 
 def make(side="16"):
     return FakeWorld(frame_shape=(int(side), 24, 3), name="mine")

@@ -158,7 +158,7 @@ class Report:
         from worldgym.io.files import write_atomic
         from worldgym.stats.judge_calibration import CALIBRATION_NAME
         from worldgym.stats.run_calibration import read_calibration
-        from worldgym.stats.trusted import adopt_check
+        from worldgym.stats.world_trust import adopt_check
 
         run = Run(self.run)
         if self.calibration is not None:

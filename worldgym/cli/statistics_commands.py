@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from worldgym.cli.options import Positional
 from worldgym.cli.output import answer
 from worldgym.errors import InputError
-from worldgym.stats import wanted
+from worldgym.stats.trial_plan_request import TrialPlanRequest
 
 if TYPE_CHECKING:
     from worldgym.api import Comparison
@@ -144,7 +144,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Plan(wanted.Plan):
+class Plan(TrialPlanRequest):
     """Plan the number of trials: for an interval of a given width, or to distinguish A from B."""
 
     json: bool = False

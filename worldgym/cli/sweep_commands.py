@@ -19,7 +19,7 @@ from worldgym.io.records import from_mapping, located
 from worldgym.io.run_mirror import mirror_folder
 
 if TYPE_CHECKING:
-    from worldgym.evaluation.outlook import Outlook
+    from worldgym.evaluation.preview import Preview
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
 WHAT = "a sweep is a .toml file, see docs/sweeps.md"
@@ -120,11 +120,11 @@ class Sweep:
         from worldgym.api import Run, evaluate
 
         asked = read_sweep(self.config)
-        expected = [_outlook(one) for one in asked]
+        expected = [_preview(one) for one in asked]
         if self.dry_run:
-            answer(tuple(expected), outlook_text, self.json)
+            answer(tuple(expected), preview_text, self.json)
             return
-        print(outlook_text(tuple(expected)), file=sys.stderr)
+        print(preview_text(tuple(expected)), file=sys.stderr)
         runs: list[Run] = []
         stopped: WorldGymError | None = None
         for one in asked:
@@ -140,20 +140,20 @@ class Sweep:
         end_as(runs)
 
 
-def _outlook(one: Evaluate) -> Outlook:
+def _preview(one: Evaluate) -> Preview:
     from worldgym.api import parts_of
-    from worldgym.evaluation.outlook import outlook
+    from worldgym.evaluation.preview import preview
 
     asked = one.asked("")
     out = asked.pop("out")
     folder = mirror_folder(out) if is_store(out) else Path(out)
     try:
-        return outlook(*parts_of(folder, **asked))
+        return preview(*parts_of(folder, **asked))
     except WorldGymError as error:
         raise InputError(f"{one.out}: {error}") from error
 
 
-def outlook_text(expected: tuple[Outlook, ...]) -> str:
+def preview_text(expected: tuple[Preview, ...]) -> str:
     """A few lines per run, and the sum."""
     from worldgym.report.formats import duration
 
@@ -173,7 +173,7 @@ def outlook_text(expected: tuple[Outlook, ...]) -> str:
     return "\n".join([*lines, f"in all {left} of {sum(o.planned for o in expected)} to do{total}"])
 
 
-def _costs(one: Outlook) -> str:
+def _costs(one: Preview) -> str:
     from worldgym.report.formats import duration
 
     time = duration(one.seconds or 0.0)

@@ -132,7 +132,7 @@ class Stress:
     def __call__(self) -> None:
         from worldgym.api import Run
         from worldgym.evaluation.stress import StressConfig, stress
-        from worldgym.evaluation.stress_party import StressSources
+        from worldgym.evaluation.stress_parts import StressSources
         from worldgym.report.edit_section import stress_text
 
         sources = StressSources(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worldgym.evaluation.played_trials import PlayedTrials
+from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.types import Actions, Frames, Trial
 
 
@@ -15,7 +15,7 @@ class Row:
     was paid so far.   looked: actions at the judge's last look.   terminated: it ended before its
     steps."""
 
-    played: PlayedTrials
+    played: BatchRollout
     index: int
     together: tuple[int, ...]
     value: float = 0.0

@@ -21,8 +21,8 @@ from gymnasium.vector.utils import batch_space
 
 from worldgym.env.rows import Row
 from worldgym.errors import InputError, at_least
+from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.evaluation.fitting import at_frames, fills_a_step, fitted
-from worldgym.evaluation.played_trials import PlayedTrials
 from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each, prepare
@@ -207,7 +207,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         if len(trials) != len(rows):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
         check_frames([trial.task for trial in trials], self.world.frame_shape)
-        played = PlayedTrials(self.world, trials)
+        played = BatchRollout(self.world, trials)
         new = {r: Row(played, i, tuple(rows)) for i, r in enumerate(rows)}
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]
         for r, trial in zip(rows, trials, strict=True):

@@ -14,7 +14,7 @@ from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
 from worldgym.evaluation.provenance import now
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.unjudged import drop, keep, kept
-from worldgym.io.attempted import TrialKey, trial_key
+from worldgym.io.attempts import TrialKey, trial_key
 from worldgym.io.files import array_bytes, write_atomic
 from worldgym.io.run_files import RunFiles, actions_beside
 from worldgym.io.run_records import TrialRecord

@@ -16,8 +16,8 @@ from worldgym.io.images import resized
 from worldgym.policies.adapters.wrapped import committed, renamed
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Task
+from worldgym.world.capabilities import Capabilities
 from worldgym.world.fitted_world import cannot_hold, fit, fits_already
-from worldgym.world.world_card import Capabilities
 from worldgym.world.world_protocol import World
 
 Align = Literal["refuse", "commit", "hold"]

@@ -25,7 +25,7 @@ from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.posed import JOINT_MODES, PosedPolicy
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.policy_protocol import Policy
-from worldgym.stats.trusted import CHECK_NAME
+from worldgym.stats.world_trust import CHECK_NAME
 from worldgym.tasks.known_results import TABLES
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import ActionSpec, Task

@@ -13,7 +13,7 @@ from sys import intern
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey, Tried
+from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import Line, lines_at
 from worldgym.io.run_files import copy_missing, files_named
@@ -32,7 +32,7 @@ from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import CHECK_NAME
+from worldgym.stats.world_trust import CHECK_NAME
 
 NAMED = 5  # trials in a message
 TOGETHER = 256  # lines that wait for the disk at once, with their files

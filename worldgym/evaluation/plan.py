@@ -39,9 +39,9 @@ from worldgym.tasks.known_results import known_results
 from worldgym.tasks.task_digest import task_digests, tasks_digest
 from worldgym.tasks.task_folder import check_frames
 from worldgym.types import ONE_VIEW, Task, Trial
+from worldgym.world.capabilities import PLAIN, Capabilities
 from worldgym.world.familiarity import Familiarity
 from worldgym.world.initial_views import check_initial_views
-from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_protocol import World
 
 

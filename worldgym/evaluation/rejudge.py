@@ -39,7 +39,7 @@ from worldgym.judges.labels import Clip
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.stats.world_trust import CHECK_NAME, adopt_check
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Task
 

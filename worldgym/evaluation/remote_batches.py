@@ -13,7 +13,7 @@ from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch, truth_video
 from worldgym.evaluation.executor import Done
 from worldgym.evaluation.plan import EvaluationPlan
-from worldgym.io.attempted import TrialKey, trial_key
+from worldgym.io.attempts import TrialKey, trial_key
 from worldgym.io.jsonl import append_line
 from worldgym.io.run_files import HeldFiles
 from worldgym.io.run_log import ATTEMPTS

@@ -11,7 +11,7 @@ from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import AttemptLog
 from worldgym.evaluation.judge_recorded import RecordedRun, judge_batch
 from worldgym.evaluation.remote_batches import BatchResult, WorkerLog
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempts import TrialKey
 from worldgym.io.files import write_atomic
 from worldgym.io.run_records import TrialRecord
 from worldgym.judges.judge_protocol import Judge

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.embodiment import motionless
+from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.evaluation.early_stop import LOOK, STOPPED, EarlyStop
-from worldgym.evaluation.played_trials import PlayedTrials
 from worldgym.io.timing import stage
 from worldgym.policies.observations import substitutes
 from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
@@ -84,7 +84,7 @@ class _Part:
         self._looked = 0
         self._world = world
         self._policy = policy
-        self._played = PlayedTrials(world, trials)
+        self._played = BatchRollout(world, trials)
         self._outside = np.zeros((len(trials), self._played.steps), np.bool_)
         self._memory = policy.reset(trials)
 

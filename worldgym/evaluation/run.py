@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import BudgetSpent, SameFailure
+from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
 from worldgym.evaluation.batch_writer import BatchWriter
-from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import Executor, LocalExecutor, MadeJobs, Watch
 from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhere
-from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
 from worldgym.evaluation.load_parts import Sources, as_loaded, load_plan
@@ -28,10 +27,11 @@ from worldgym.evaluation.plan import (
 )
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.remote_batches import BatchJob, batch_job, remote_setup, say_lost
+from worldgym.evaluation.stop_conditions import Ending, ended_by_signals
 from worldgym.evaluation.trials import in_batches, left_of
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
-from worldgym.io.attempted import trial_key
+from worldgym.io.attempts import trial_key
 from worldgym.io.progress import progress
 from worldgym.io.run_files import FolderFiles
 from worldgym.io.run_log import RunLog, began_with
@@ -42,7 +42,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import adopt_check
+from worldgym.stats.world_trust import adopt_check
 from worldgym.types import Task, Trial
 from worldgym.world.world_protocol import World
 
@@ -152,7 +152,7 @@ def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
     with (
         stall as dog,
         ended_by_signals(ending, interrupt=False),
-        Finisher(run, dog.fed) as finisher,
+        BatchFinisher(run, dog.fed) as finisher,
     ):
         for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
             finisher.play(policy, batch)

@@ -23,7 +23,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.run import carry_out
-from worldgym.evaluation.stress_party import Party, StressSources, party_of
+from worldgym.evaluation.stress_parts import StressParts, StressSources, load_stress_parts
 from worldgym.io.files import write_json
 from worldgym.io.json_form import to_json
 from worldgym.stats.perturbation import PolicyDrop
@@ -87,13 +87,13 @@ def stress(sources: StressSources, config: StressConfig) -> StressResult:
     tasks = nominal_tasks(sources.tasks)
     sources = replace(sources, engine=engine_of_run(sources.engine, config.out / "search-1"))
     longest = max((task.steps for task in tasks), default=0)
-    party = party_of(sources, Work(config.budget * longest, config.batch, ()))
-    return search(config, party, tasks, edits)
+    parts = load_stress_parts(sources, Work(config.budget * longest, config.batch, ()))
+    return search(config, parts, tasks, edits)
 
 
 def search(
     config: StressConfig,
-    party: Party,
+    parts: StressParts,
     tasks: Sequence[Task],
     edits: Sequence[RangedEdit],
 ) -> StressResult:
@@ -111,7 +111,7 @@ def search(
     plan = _plan(len(left), config, groups)
     for number, (count, trials) in enumerate(plan, start=1):
         left = left[:count]
-        drops = _drops(config, party, f"search-{number}", searched, left, trials)
+        drops = _drops(config, parts, f"search-{number}", searched, left, trials)
         rounds.append(StressRound(tuple(candidate.name for candidate in left), trials))
         used += (count + 1) * groups * trials
         left.sort(
@@ -123,7 +123,7 @@ def search(
     left = left[: config.keep]
     trials = (config.budget - used) // ((len(left) + 1) * groups)
     confirmed = _confirmed(
-        _drops(config, party, "confirm", kept_back, left, trials), left, config.drop
+        _drops(config, parts, "confirm", kept_back, left, trials), left, config.drop
     )
     suite = _write_suite(
         config.out / "suite", tasks, [one for one in left if _is_confirmed(confirmed, one)]
@@ -179,7 +179,7 @@ def _halves(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
 
 def _drops(
     config: StressConfig,
-    party: Party,
+    parts: StressParts,
     folder: str,
     tasks: Sequence[Task],
     candidates: Sequence[Candidate],
@@ -201,19 +201,22 @@ def _drops(
     )
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     names = [one.name for one in candidates]
-    again = party.again or partial(replace, party)
-    plan = _round(lambda: party, run, suite, names)
+    again = parts.again or partial(replace, parts)
+    plan = _round(lambda: parts, run, suite, names)
     drops = carry_out(plan, partial(_round, again, run, suite, names)).summary.perturbed
     return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
 
 
 def _round(
-    make: Callable[[], Party], run: EvaluateConfig, suite: Sequence[Task], names: Sequence[str]
+    make: Callable[[], StressParts],
+    run: EvaluateConfig,
+    suite: Sequence[Task],
+    names: Sequence[str],
 ) -> EvaluationPlan:
     """names: of the candidates, which belong to the identity of the run."""
-    party = make()
-    origin = replace(party.origin, settings={"candidates": names, **party.origin.settings})
-    return plan_evaluation(run, party.world, [party.policy], suite, party.judge, origin)
+    parts = make()
+    origin = replace(parts.origin, settings={"candidates": names, **parts.origin.settings})
+    return plan_evaluation(run, parts.world, [parts.policy], suite, parts.judge, origin)
 
 
 def _merit(found: PolicyDrop | None, strength: float, wanted: float) -> float:

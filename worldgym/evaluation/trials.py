@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey, trial_key
+from worldgym.io.attempts import TrialKey, trial_key
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Task, Trial
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempts import TrialKey
 from worldgym.io.files import array_bytes, read_array
 from worldgym.io.run_files import RunFiles
 from worldgym.io.run_log import RunLog

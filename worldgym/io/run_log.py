@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey, Tried
+from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.jsonl import Line, LineFile, each_line, line_at
 from worldgym.io.run_growth import growth_difference, joined_header, trials_of
 from worldgym.io.run_outcomes import AttemptCost, TrialOutcome

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from worldgym.io.attempted import Derived, check_score
+from worldgym.io.attempts import Derived, check_score
 from worldgym.io.records import from_mapping
 from worldgym.types import Vote
 

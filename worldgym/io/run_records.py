@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from worldgym.io.attempted import Attempted, Derived, TrialKey, check_score
+from worldgym.io.attempts import Attempted, Derived, TrialKey, check_score
 from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.run_files import actions_beside, files_named
 from worldgym.io.text import clean, cleaned
@@ -27,7 +27,7 @@ PLANNED_KEY = "planned"
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
 DEVICE_SETTING = "device"  # in `config.judge`: what it computes on, where that is no CPU
 # in `config`: what the world can that is not what ours can, see
-# `worldgym.world.world_card.Capabilities`; absent of a world like ours
+# `worldgym.world.capabilities.Capabilities`; absent of a world like ours
 CAPABILITIES_KEY = "world_can"
 FAMILIARITY_KEY = (
     "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Set
 
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempts import TrialKey
 
 
 class TrialSet(Set[TrialKey]):

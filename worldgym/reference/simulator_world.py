@@ -20,7 +20,7 @@ from worldgym.errors import InputError
 from worldgym.reference.reference_tasks import STEPS
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import Actions, ActionSpec, Frames, Rollout, Task, Verdict
-from worldgym.world.world_card import PLAIN, Capabilities
+from worldgym.world.capabilities import PLAIN, Capabilities
 
 
 class Sight(Protocol):

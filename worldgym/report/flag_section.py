@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.report.section import ReportFacts, Section
 from worldgym.stats.success_rates import score_rate
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_records import TrialRecord
 from worldgym.report.section import ReportFacts, Section
 

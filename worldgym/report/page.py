@@ -28,7 +28,7 @@ from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summary_of, write_summary
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 
 REPORT_NAME = "report.html"
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (  # None = there is nothing to tell

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from worldgym.report.formats import decimal, percent, span
 from worldgym.stats.studies import Estimates, PolicyEstimate
+from worldgym.stats.trial_plan_request import TrialPlanRequest
 from worldgym.stats.trial_planning import TrialNumbers
-from worldgym.stats.wanted import Plan
 
 
 def estimate_text(found: Estimates) -> str:
@@ -15,7 +15,7 @@ def estimate_text(found: Estimates) -> str:
     return "\n\n".join(_estimate(estimate, level, scope) for estimate in found.estimates)
 
 
-def plan_text(numbers: TrialNumbers, asked: Plan) -> str:
+def plan_text(numbers: TrialNumbers, asked: TrialPlanRequest) -> str:
     """asked: what the numbers were planned for."""
     lines = []
     if numbers.for_width is not None and asked.width is not None:
@@ -84,7 +84,7 @@ def _estimate(e: PolicyEstimate, level: str, scope: str) -> str:
     return "\n".join([real, alone, power, worth, bet, *said])
 
 
-def _repeated(asked: Plan) -> str:
+def _repeated(asked: TrialPlanRequest) -> str:
     if asked.repeats == 1:
         return ""
     return (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_log import LOG_NAME, record_at
 from worldgym.io.run_outcomes import TrialOutcome
 from worldgym.io.run_records import Results, RunHeader, TrialRecord

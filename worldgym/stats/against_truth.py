@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.stats.agreement import Agreement, agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval

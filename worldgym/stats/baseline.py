@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.stats.equivalence import Answer, Gate, passes
 from worldgym.stats.planned_trials import Planned
 from worldgym.stats.policy_trials import ScoreTable

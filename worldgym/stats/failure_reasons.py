@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.stats.repeated_failures import reason_kind
 
 MOST = 10  # reasons of a kind that are named

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.stats.comparison import Difference, holm, paired_difference, paired_interval
 from worldgym.stats.frame_rounds import FrameRounds
 from worldgym.stats.planned_trials import Planned

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_records import results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson

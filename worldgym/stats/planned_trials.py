@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_records import PLANNED_KEY, Results, RunHeader
 
 TaskRepeat = tuple[str, int]

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_records import results
 from worldgym.stats.per_frame import Flags, Indices, Numbers
 

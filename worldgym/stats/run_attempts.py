@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.run_log import LOG_NAME, each_outcome
 from worldgym.io.run_records import Results, RunHeader, TrialRecord, results
 from worldgym.stats.expenses import ExpenseTally

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.stats.planned_trials import AbsentTrials
 from worldgym.stats.run_calibration import RunCalibration
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from worldgym.io.attempted import Attempted
+from worldgym.io.attempts import Attempted
 from worldgym.io.files import write_json
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.against_truth import truth_agreement
@@ -37,7 +37,7 @@ from worldgym.stats.success_counts import (
     success_numbers,
 )
 from worldgym.stats.summary import SUMMARY_NAME, CalibrationSummary, Summary
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 
 
 def write_summary(run: Path, attempts: RunAttempts, include_red: bool = False) -> Summary:

@@ -23,7 +23,7 @@ from worldgym.stats.planned_trials import Completeness
 from worldgym.stats.ranking import CommonTrialRanking
 from worldgym.stats.series import CheckpointSeries
 from worldgym.stats.success_counts import CellSummary, PolicySummary, RateInterval
-from worldgym.stats.trusted import TrustedTasks
+from worldgym.stats.world_trust import TrustedTasks
 
 SUMMARY_NAME = "summary.json"
 

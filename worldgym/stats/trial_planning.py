@@ -16,7 +16,7 @@ from worldgym.errors import InputError
 from worldgym.stats.comparison import MAX_BARNARD
 from worldgym.stats.prediction import expected_gain
 from worldgym.stats.success_rates import wilson_interval
-from worldgym.stats.wanted import Plan
+from worldgym.stats.trial_plan_request import TrialPlanRequest
 
 MAX_TRIALS = 1_000_000
 NUISANCES = 40  # common rates in (0, 0.5) that Barnard's test is held to
@@ -79,7 +79,7 @@ class TrialNumbers:
     trials_to_tell: int | None = None
 
 
-def plan(wanted: Plan) -> TrialNumbers:
+def plan(wanted: TrialPlanRequest) -> TrialNumbers:
     """InputError where nothing is asked for."""
     if wanted.real_correlation and not wanted.generated:
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from worldgym.testing.rules import FAKE_SPEC, Shape
 from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames
-from worldgym.world.world_card import PLAIN, Capabilities
+from worldgym.world.capabilities import PLAIN, Capabilities
 
 
 @dataclass(frozen=True)

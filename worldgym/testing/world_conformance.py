@@ -12,7 +12,7 @@ import numpy as np
 from worldgym.io.user_code import Failure, attempt
 from worldgym.testing.rules import complaint_of
 from worldgym.testing.world_rules import WorldRule, later_actions, timed_step, world_rules
-from worldgym.world.world_card import WorldCard
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.world_protocol import World
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from worldgym.testing.rules import SEEDS, check_form, check_spec, require
 from worldgym.types import Actions, Frames
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.fitted_world import robot_states
-from worldgym.world.world_card import WorldCard
 from worldgym.world.world_protocol import World
 from worldgym.world.world_start import Conditioned, Start
 

@@ -2,7 +2,7 @@
 allow, and one colour per task.
 
 OUT/check.json           everything; `worldgym evaluate` and `worldgym report` take it up
-                         (stats/trusted.py)
+                         (stats/world_trust.py)
 OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped check
                          goes on there"""
 
@@ -20,7 +20,7 @@ from worldgym.evaluation.provenance import environment, now
 from worldgym.io.files import write_json
 from worldgym.native.memory import keep_freed_memory
 from worldgym.stats.success_rates import Rate, score_rate
-from worldgym.stats.trusted import CHECK_NAME
+from worldgym.stats.world_trust import CHECK_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
 from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs, matching_store

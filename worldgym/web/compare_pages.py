@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from worldgym.web.app_pages import AppPages, Missing
-from worldgym.web.asked_runs import asked_run, drawn_elsewhere
+from worldgym.web.requested_run import drawn_elsewhere, requested_run
 from worldgym.web.run_comparison import ComparedRuns
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import ListedRun, PolicyRate, RunCard, RunLibrary
@@ -70,7 +70,7 @@ class ComparePages:
 
     async def _compared(self, request: Request) -> ComparedRuns:
         names = request.query_params.getlist("run")
-        runs = [asked_run(self.library, name) for name in names]
+        runs = [requested_run(self.library, name) for name in names]
         return await drawn_elsewhere(self.figures.comparison(runs))
 
     def leaderboard(self, request: Request) -> Response:

@@ -19,8 +19,8 @@ from worldgym.errors import InputError
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.pair_session import PairSession
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
-from worldgym.web.asked_runs import asked_run
 from worldgym.web.guard import Guard, SessionSecrets
+from worldgym.web.requested_run import requested_run
 from worldgym.web.run_library import ListedRun, RunLibrary
 
 LABELS = "labels.jsonl"  # in the folder of a run
@@ -159,7 +159,7 @@ def _kept(library: RunLibrary, make: Callable[[ListedRun, str], Session]) -> Fin
     known = dict[tuple[str, str], Session]()
 
     def find(name: str, labeller: str) -> Session:
-        run = asked_run(library, name)
+        run = requested_run(library, name)
         if (name, labeller) not in known:
             known[name, labeller] = make(run, labeller)
         return known[name, labeller]

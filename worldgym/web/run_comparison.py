@@ -26,7 +26,7 @@ from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.stats.pairs import PolicyComparison
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import Summary
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 
 MOST = 20  # runs
 WIDTH, ROW, LEFT, EDGE, TOP = 720, 26, 300, 20, 26  # of the figure of differences, in SVG units

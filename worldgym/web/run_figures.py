@@ -27,7 +27,7 @@ from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summary_of
 from worldgym.stats.summary import SUMMARY_NAME, Summary
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.world_trust import WorldCheck
 from worldgym.web.run_comparison import ComparedRuns, compare_runs
 from worldgym.web.run_library import ListedRun, Stamp
 from worldgym.web.trial_signals import signals_of

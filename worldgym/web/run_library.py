@@ -21,7 +21,7 @@ from worldgym.io.files import write_atomic
 from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import TASKS_KEY
-from worldgym.stats.trusted import CHECK_NAME, WorldCheck
+from worldgym.stats.world_trust import CHECK_NAME, WorldCheck
 from worldgym.web.live_counts import LiveCounts, run_state
 from worldgym.web.log_index import LogIndex
 

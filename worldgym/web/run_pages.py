@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from worldgym.errors import InputError
 from worldgym.web.app_pages import AppPages
-from worldgym.web.asked_runs import asked_run
 from worldgym.web.log_index import VERDICTS, LogIndex
+from worldgym.web.requested_run import requested_run
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import ListedRun, RunLibrary
 from worldgym.web.trial_gallery import (
@@ -82,7 +82,7 @@ class RunPages:
         }
 
     def run(self, request: Request) -> Response:
-        run = asked_run(self.library, request.query_params.get("run", ""))
+        run = requested_run(self.library, request.query_params.get("run", ""))
         drawn = self.figures.figures(run)
         card = run.card
         context = {
@@ -98,7 +98,9 @@ class RunPages:
 
     def drawn(self, request: Request) -> Response:
         """The figures; 202 while the first are being made."""
-        drawn = self.figures.figures(asked_run(self.library, request.query_params.get("run", "")))
+        drawn = self.figures.figures(
+            requested_run(self.library, request.query_params.get("run", ""))
+        )
         headers = {"x-worldgym-fresh": str(int(drawn.fresh))}
         status = 200 if drawn.html or drawn.fault else 202
         return self.pages.page("drawn.html", {"drawn": drawn}, status, headers)
@@ -107,7 +109,9 @@ class RunPages:
         """Live counts of one run, or the version of the list, as server-sent events."""
         if "run" not in request.query_params:
             return StreamingResponse(self._list_events(request), media_type="text/event-stream")
-        run = await run_in_threadpool(asked_run, self.library, request.query_params.get("run", ""))
+        run = await run_in_threadpool(
+            requested_run, self.library, request.query_params.get("run", "")
+        )
         return StreamingResponse(self._run_events(request, run), media_type="text/event-stream")
 
     async def _run_events(self, request: Request, run: ListedRun) -> AsyncIterator[str]:
@@ -136,7 +140,7 @@ class RunPages:
             await asyncio.sleep(4 * LOOK)
 
     def gallery(self, request: Request) -> Response:
-        run = asked_run(self.library, request.query_params.get("run", ""))
+        run = requested_run(self.library, request.query_params.get("run", ""))
         query = GalleryQuery.of(request.query_params)
         counts = self.library.counts(run)
         with counts.lock:

@@ -17,8 +17,8 @@ from worldgym.errors import InputError
 from worldgym.io.files import read_array
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.web.app_pages import AppPages, Missing, file_inside
-from worldgym.web.asked_runs import asked_run, drawn_elsewhere
 from worldgym.web.log_index import LogIndex
+from worldgym.web.requested_run import drawn_elsewhere, requested_run
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import ListedRun, RunLibrary
 from worldgym.web.trial_gallery import trial_address, trial_card
@@ -39,7 +39,7 @@ class TrialPages:
         return [Route(f"/{answer.__name__}", answer) for answer in answers]
 
     def trial(self, request: Request) -> Response:
-        run = asked_run(self.library, request.query_params.get("run", ""))
+        run = requested_run(self.library, request.query_params.get("run", ""))
         asked = request.query_params
         counts = self.library.counts(run)
         number = asked.get("repeat", "0")
@@ -113,7 +113,7 @@ class TrialPages:
         return [other for other in found if other.score is not None]
 
     def _asked_record(self, request: Request) -> tuple[ListedRun, TrialRecord]:
-        run = asked_run(self.library, request.query_params.get("run", ""))
+        run = requested_run(self.library, request.query_params.get("run", ""))
         number = request.query_params.get("row", "")
         counts = self.library.counts(run)
         with counts.lock:

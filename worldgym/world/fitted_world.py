@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.actions.hold import no_motion, standing_still
+from worldgym.actions.no_motion import no_motion, standing_still
 from worldgym.errors import InputError, WorldGymError
 from worldgym.types import Actions, Frames, Task
-from worldgym.world.world_card import Capabilities, Chunk, History
+from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.world_protocol import Completing, Given, World
 from worldgym.world.world_start import Conditioned, Proprioceptive, RobotStates, Start
 

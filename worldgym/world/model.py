@@ -20,6 +20,7 @@ from worldgym.native.compiled_module import Backend, batch_bucket
 from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
+from worldgym.world.capabilities import PLAIN, Capabilities
 from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.completion import COMPLETION_STEPS, draw_missing
 from worldgym.world.conditioning import at_rest, beside, commanded_positions
@@ -30,7 +31,6 @@ from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SAMPLERS, Denoiser, Network
 from worldgym.world.state_head import StateHead, check_state_head
 from worldgym.world.view_latents import apart, stacked
-from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import Given
 from worldgym.world.world_start import RobotStates

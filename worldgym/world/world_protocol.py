@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.types import Actions, ActionSpec, Frames
-from worldgym.world.world_card import Capabilities
+from worldgym.world.capabilities import Capabilities
 
 State = TypeVar("State")
 Given = npt.NDArray[np.bool_]  # [B, V]

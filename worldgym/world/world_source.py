@@ -12,8 +12,8 @@ from worldgym.io.bundled import bundled
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_factory import fault_of, files_of, made_by
 from worldgym.types import ActionSpec
+from worldgym.world.capabilities import Capabilities, WorldCard
 from worldgym.world.wire.served_world import connect_world, is_served
-from worldgym.world.world_card import Capabilities, WorldCard
 from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 

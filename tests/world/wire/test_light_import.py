@@ -27,7 +27,7 @@ import numpy as np
 from worldgym.types import ActionSpec
 from worldgym.world.wire.served_world import connect_world
 from worldgym.world.wire.world_server import ServeOptions, world_server
-from worldgym.world.world_card import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk
 
 class World:
     name, views, frame_shape = "mine", ("main",), (4, 6, 3)

@@ -14,9 +14,9 @@ from stand_in_worlds import stated
 
 from worldgym.errors import WorldGymError
 from worldgym.wire.msgpack_numpy import pack, unpack
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.wire.world_request import drawn_of, told_of
 from worldgym.world.wire.world_responder import WorldResponder
-from worldgym.world.world_card import WorldCard
 
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
-from worldgym.actions.targets import no_way
+from worldgym.actions.moves_and_targets import no_way
 from worldgym.policies.adapters.refitted import SAME, ResampledPolicy, TargetingPolicy
 from worldgym.policies.adapters.wrapped import WrappedPolicy
 from worldgym.policies.policy_protocol import Policy

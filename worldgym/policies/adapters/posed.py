@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.kinematics import Arm
+from worldgym.actions.moves_and_targets import numbers_between
 from worldgym.actions.pose import Pose, Vector, gripper_after
-from worldgym.actions.targets import numbers_between
 from worldgym.errors import InputError
 from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.policy_protocol import Observation, Policy

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.compose import check_composable, composed, divided
+from worldgym.actions.moves_and_targets import no_way, told_as
 from worldgym.actions.pose import Pose, lacking
-from worldgym.actions.targets import no_way, told_as
 from worldgym.errors import InputError
 from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.policy_protocol import Observation, Policy

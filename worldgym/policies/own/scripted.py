@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from worldgym.actions.embodiment import MOVING_MODES
-from worldgym.actions.hold import standing_still
+from worldgym.actions.no_motion import standing_still
 from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.own.action_bounds import from_unit

@@ -21,8 +21,8 @@ from worldgym.wire.msgpack_numpy import unpack
 from worldgym.wire.server_address import WAITING, ServerAddress, has_scheme
 from worldgym.wire.websocket_client import WebsocketLink
 from worldgym.wire.wire_arrays import Malformed
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.wire.world_request import MAX_BYTES, MAX_TOKEN, drawn_of, told_of
-from worldgym.world.world_card import WorldCard
 from worldgym.world.world_protocol import Given
 from worldgym.world.world_start import RobotStates, Start
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from worldgym.types import Actions, Frames
 from worldgym.wire.wire_arrays import Array, Malformed
-from worldgym.world.world_card import WorldCard
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.world_start import RobotStates, Start
 
 MAX_TEXT = 10_000  # characters of an instruction

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from worldgym.errors import ServerOutage, WorldGymError
 from worldgym.io.user_code import Failure, attempt
 from worldgym.wire.wire_arrays import Malformed
+from worldgym.world.capabilities import WorldCard
 from worldgym.world.wire.world_request import (
     actions_of,
     beginning_of,
@@ -27,7 +28,6 @@ from worldgym.world.wire.world_request import (
     released_of,
     token_of,
 )
-from worldgym.world.world_card import WorldCard
 from worldgym.world.world_protocol import Completing, World
 from worldgym.world.world_start import Conditioned, Proprioceptive, Start
 

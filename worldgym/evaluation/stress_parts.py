@@ -1,4 +1,4 @@
-"""Who plays in a search for what breaks a policy: loaded by name, and how another process loads the
+"""The parts of a search for what breaks a policy: loaded by name, and how another process loads the
 same."""
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class StressSources:
 
 
 @dataclass(frozen=True)
-class Party:
-    """Who plays. again: makes the same in another process, for workers; None = it is sent."""
+class StressParts:
+    """again: makes the same in another process, for workers; None = it is sent."""
 
     world: World[Any]
     policy: Policy[Any]
     judge: Judge
     origin: Origin = field(default_factory=Origin)
-    again: Callable[[], Party] | None = None
+    again: Callable[[], StressParts] | None = None
 
 
-def party_of(sources: StressSources, work: Work | None = None) -> Party:
+def load_stress_parts(sources: StressSources, work: Work | None = None) -> StressParts:
     """work: but for the lengths of chunks, which are the policy's."""
     keep_freed_memory()
     world = load_diffusion_world(sources.world, device=sources.device)
@@ -54,5 +54,5 @@ def party_of(sources: StressSources, work: Work | None = None) -> Party:
     chunks = lengths([loaded.policy.chunk], world.config.sampler.longest_chunk)
     work = work and replace(work, chunks=chunks)
     world = on_engine(world, known_engine(sources.engine), work)
-    again = partial(party_of, replace(sources, engine=engine_told(world.computes)))
-    return Party(world, loaded.policy, judge, Origin.of(world, [loaded]), again)
+    again = partial(load_stress_parts, replace(sources, engine=engine_told(world.computes)))
+    return StressParts(world, loaded.policy, judge, Origin.of(world, [loaded]), again)

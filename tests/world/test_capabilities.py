@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stand_in_worlds import StandInWorld, stated
 
 from worldgym.testing import FakeWorld
-from worldgym.world.world_card import PLAIN, Capabilities, Chunk, History, WorldCard
+from worldgym.world.capabilities import PLAIN, Capabilities, Chunk, History, WorldCard
 
 CHUNKS = st.builds(
     lambda multiple, low, more: Chunk(multiple * low, multiple * (low + more), multiple),

@@ -20,7 +20,7 @@ from worldgym.world.world_protocol import World
 from worldgym.world.world_start import RobotStates
 
 
-class PlayedTrials:
+class BatchRollout:
     """step: actions so far.   steps: those of the longest trial.   ends: steps of each, which may
     be lowered. One that ends earlier stays in the batch: its frames after the end are not used."""
 

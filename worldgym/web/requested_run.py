@@ -14,7 +14,7 @@ from worldgym.web.run_library import ListedRun, RunLibrary
 T = TypeVar("T")
 
 
-def asked_run(library: RunLibrary, name: str) -> ListedRun:
+def requested_run(library: RunLibrary, name: str) -> ListedRun:
     """Missing where there is no such run."""
     run = library.run(name)
     if run is None:

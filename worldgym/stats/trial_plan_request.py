@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlanRequest:
     """What is wanted (one of width, or a and b, or both) and what is known. All correlations lie in
     [0, 1]."""
 

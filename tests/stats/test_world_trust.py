@@ -17,7 +17,7 @@ from worldgym.report.page import write_report
 from worldgym.report.trust_sentences import trust_sentence
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import summarize, write_summary
-from worldgym.stats.trusted import Trusted, WorldCheck, adopt_check
+from worldgym.stats.world_trust import Trusted, WorldCheck, adopt_check
 
 HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
 CHECK = WorldCheck(

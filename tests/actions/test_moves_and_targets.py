@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.actions.conventions import CONVENTIONS
+from worldgym.actions.moves_and_targets import no_way, told_as
 from worldgym.actions.pose import ANGLES, POSITION, Pose, pose_after
-from worldgym.actions.targets import no_way, told_as
 from worldgym.types import ActionSpec
 
 MOVES = CONVENTIONS["bridge_v2"]

@@ -18,7 +18,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Trial
 
 
-class Finisher:
+class BatchFinisher:
     """As a context: finishes batches in the order in which they are given, in one thread beside the
     caller's.
 
@@ -37,7 +37,7 @@ class Finisher:
         self._stopped = False
         self._writing = Lock()
 
-    def __enter__(self) -> Finisher:
+    def __enter__(self) -> BatchFinisher:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

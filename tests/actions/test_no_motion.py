@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import CONVENTIONS
-from worldgym.actions.hold import no_motion, standing_still
+from worldgym.actions.no_motion import no_motion, standing_still
 from worldgym.actions.pose import Pose, pose_after
 
 LAST = {

@@ -14,7 +14,7 @@ import pytest
 
 from worldgym.errors import BudgetSpent
 from worldgym.evaluation import run as running
-from worldgym.evaluation.finishing import Finisher
+from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
@@ -62,7 +62,7 @@ def ran(out: Path, judge: FakeJudge, world: FakeWorld | None = None) -> list[Tri
 
 
 def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "Finisher", partial(Finisher, overlap=False))
+    monkeypatch.setattr(running, "BatchFinisher", partial(BatchFinisher, overlap=False))
 
 
 def test_the_log_is_that_of_one_after_the_other(

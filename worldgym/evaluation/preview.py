@@ -19,7 +19,7 @@ from worldgym.stats.run_attempts import RunAttempts
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Preview:
     """run: its folder.   policies: their names.   planned, left: trials of this evaluation, and
     those of them that have not finished.   seconds, usd: for what is left, on one worker like the
     ones before; None where no trial of the run has finished yet."""
@@ -36,20 +36,20 @@ class Outlook:
         return self.planned - self.left
 
 
-def outlook(sources: Sources, config: EvaluateConfig) -> Outlook:
+def preview(sources: Sources, config: EvaluateConfig) -> Preview:
     """Loads everything, and writes nothing. InputError or SpecMismatch for what would be refused
     before the first frame."""
     plan = load_plan(sources, replace(config, began=began_with(config.out)))
     names = tuple(policy.name for policy in plan.policies)
     planned = len(names) * len(plan.trials)
     if not (config.out / LOG_NAME).exists():
-        return Outlook(str(config.out), names, planned, planned, None, None)
+        return Preview(str(config.out), names, planned, planned, None, None)
     run = _known(config.out, plan)
     done = {record.key for record in run.outcome.finished}
     left = {policy.name: len(left_of(policy, plan.trials, done)) for policy in plan.policies}
     spent = run.spent.of(sorted({record.policy for record in run.attempts}))
     costs = [one for one in spent.policies if one.attempts]
-    return Outlook(
+    return Preview(
         str(config.out),
         names,
         planned,
