@@ -63,7 +63,7 @@ bench: $(VENV)/.dev  ## one script per published figure
 	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: 90 minutes
-	$(BIN)/worldgym reference check-release
+	$(BIN)/worldgym reference compare-release
 
 bridge-sample: $(VENV)/.dev  ## a world of real episodes, eleven minutes on two cores; needs the sample data
 	$(BIN)/python benchmarks/bridge_sample.py runs/bridge-sample

@@ -70,7 +70,7 @@ def test_every_command_takes_the_name() -> None:
     others = {  # names of tasks, folders that a bundle is made from, a name on a hub
         ("reference record", "tasks"),
         ("reference record-panda", "tasks"),
-        ("reference check-crossings", "tasks"),
+        ("reference measure-crossings", "tasks"),
         ("reference evaluate", "tasks"),
         ("reference generate-rollouts", "tasks"),
         ("reference bundle", "judge"),

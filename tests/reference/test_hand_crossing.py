@@ -51,7 +51,7 @@ def test_what_is_lost_is_told_task_by_task(
     monkeypatch.setattr(hand_crossing, "play_actions", forgetful)
     monkeypatch.setattr(hand_crossing, "load_diffusion_world", lambda folder: Named())
     monkeypatch.setattr(hand_crossing, "on_all_cores", lambda world: world)
-    words = ["reference", "check-crossings", "--world", "w", "--out", str(tmp_path)]
+    words = ["reference", "measure-crossings", "--world", "w", "--out", str(tmp_path)]
     main([*words, "--tasks", "drawer-open", "--crossings", "2"])
     assert "drawer-open: 2 crossings, 60.0 dB before" in capsys.readouterr().out
     assert (tmp_path / "hand-crossing.json").exists()

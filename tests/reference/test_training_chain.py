@@ -34,6 +34,18 @@ def test_stages_run_once_in_order_and_again_where_they_changed(tmp_path: Path) -
         run_chain(tmp_path, TINY, ["distil"], run)
 
 
+def test_a_stage_that_ran_under_old_names_of_its_commands_is_finished(tmp_path: Path) -> None:
+    run_chain(tmp_path, TINY, run=lambda command, log: 0)
+    for name, new, old in (
+        ("calibration", "validate-calibration", "check-calibration"),
+        ("checks", "measure-crossings", "check-crossings"),
+    ):
+        marker = tmp_path / "stages" / f"{name}.json"
+        assert new in marker.read_text()
+        marker.write_text(marker.read_text().replace(new, old))
+    assert run_chain(tmp_path, TINY, run=lambda command, log: 0) == []
+
+
 def test_a_failure_names_its_command_and_log_and_the_chain_goes_on_there(tmp_path: Path) -> None:
     codes = iter([0, 0, 2])
     with pytest.raises(StageFailed, match=r"record-others stopped with exit code 2 at"):

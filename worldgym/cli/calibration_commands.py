@@ -51,8 +51,8 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
-class CheckCalibration:
-    """Check whether a calibration helps policies that are not in it: each policy of a run with
+class ValidateCalibration:
+    """Test whether a calibration helps policies that are not in it: each policy of a run with
     known truth is corrected by the other policies, and compared with its truth."""
 
     run: Positional[Path]

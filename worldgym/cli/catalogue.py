@@ -67,9 +67,9 @@ WORLD = Entry(
             "calibration_commands:Calibrate",
         ),
         Entry(
-            "check-calibration",
+            "validate-calibration",
             "does it help policies that are not in it?",
-            "calibration_commands:CheckCalibration",
+            "calibration_commands:ValidateCalibration",
         ),
         Entry(
             "measure-motions",
@@ -156,9 +156,9 @@ REFERENCE = Entry(
             "release_commands:MineFalseSuccesses",
         ),
         Entry(
-            "check-crossings",
+            "measure-crossings",
             "does a world remember what a hand hid?",
-            "release_commands:CheckCrossings",
+            "release_commands:MeasureCrossings",
         ),
         Entry(
             "generate-replays",
@@ -172,9 +172,9 @@ REFERENCE = Entry(
         ),
         Entry("bundle", "assemble the bundled demo", "release_commands:Bundle"),
         Entry(
-            "check-release",
+            "compare-release",
             "the bundled world against its released figures",
-            "release_commands:CheckRelease",
+            "release_commands:CompareRelease",
         ),
     ),
 )

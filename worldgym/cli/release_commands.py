@@ -69,7 +69,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class CheckCrossings:
+class MeasureCrossings:
     """The hand-crossing test: the hand passes in front of an object without touching it. PSNR
     around the object, before and after, by task."""
 
@@ -84,11 +84,11 @@ class CheckCrossings:
     json: bool = False
 
     def __call__(self) -> None:
-        from worldgym.reference.hand_crossing import CrossingConfig, check_crossings
+        from worldgym.reference.hand_crossing import CrossingConfig, measure_crossings
         from worldgym.reference.reference_tasks import TASKS
 
         tasks = self.tasks or tuple(TASKS)
-        found = check_crossings(
+        found = measure_crossings(
             CrossingConfig(self.world, self.out, tasks, self.crossings, self.first_seed)
         )
         if self.json:
@@ -195,7 +195,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class CheckRelease:
+class CompareRelease:
     """Score the bundled world again on the held-out policies and seeds, and compare with the
     figures of its release. Resumes."""
 

@@ -6,11 +6,12 @@ Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep n
 checkpoint    config.json: keys, and the kind               `migrated_config`
 world folder  what lies beside the world                    `found_beside`
 trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`
+stages        of `worldgym reference chain`: their commands `migrated_command`
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ SIGNALS = {
     "astray": "mean_action_error",
     "spread": "latent_variation",
     "wavering": "judge_variation",
+}
+VERBS = {
+    "check-calibration": "validate-calibration",
+    "check-crossings": "measure-crossings",
 }
 _OLD_MODEL, _MODEL = "gauge-", "inverse-dynamics-"  # begins a name, before the fingerprint
 
@@ -70,6 +75,11 @@ def migrated_signals(line: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("measured_with"), dict):
         found["measured_with"] = _migrated_model(found["measured_with"])
     return found
+
+
+def migrated_command(words: Sequence[str]) -> list[str]:
+    """The words of a command that a stage recorded."""
+    return [VERBS.get(word, word) for word in words]
 
 
 def _of_kind(data: dict[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:

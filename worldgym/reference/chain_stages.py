@@ -210,14 +210,17 @@ def _trust(out: Path, n: ChainSizes) -> tuple[Stage, ...]:
             "world", "calibrate", world, "--data", data / "loops", "--judge", judge, "--out",
             out / "calibration",
         ),
-        _c("world", "check-calibration", out / "runs" / "development"),
+        _c("world", "validate-calibration", out / "runs" / "development"),
     )  # fmt: skip
     checks = (
         _c(
             "reference", "validate", "--world", world, "--judge", judge, "--data",
             data / "heldout", "--out", out / "validate",
         ),
-        _c("reference", "check-crossings", "--world", world, "--out", out / "crossings", *_only(n)),
+        _c(
+            "reference", "measure-crossings", "--world", world, "--out", out / "crossings",
+            *_only(n),
+        ),
     )  # fmt: skip
     return (
         Stage("replays", 180, replays),

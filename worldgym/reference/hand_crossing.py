@@ -66,7 +66,7 @@ class Crossing:
     after: tuple[int, ...]
 
 
-def check_crossings(config: CrossingConfig) -> dict[str, Any]:
+def measure_crossings(config: CrossingConfig) -> dict[str, Any]:
     """Writes OUT/hand-crossing.json and returns it: by task, PSNR in dB before and after, in the
     generated video against the simulator's."""
     check_tasks(config.tasks)

@@ -20,6 +20,7 @@ from pathlib import Path
 from worldgym.errors import WorldGymError, pick
 from worldgym.evaluation.provenance import now
 from worldgym.io.files import read_json, write_json
+from worldgym.io.migration import migrated_command
 from worldgym.reference.chain_stages import ChainSizes, Command, Stage, stages
 
 Run = Callable[[Command, Path], int]  # (words, log) => exit code
@@ -64,7 +65,8 @@ def is_finished(out: Path, stage: Stage) -> bool:
     if not marker.exists():
         return False
     done = read_json(marker, "a finished stage")
-    return bool(done.get("commands") == [list(command) for command in stage.commands])
+    before = [migrated_command(command) for command in done.get("commands", [])]
+    return before == [list(command) for command in stage.commands]
 
 
 def run_command(command: Command, log: Path) -> int:

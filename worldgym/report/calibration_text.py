@@ -1,4 +1,4 @@
-"""What `worldgym world calibrate` and `worldgym world check-calibration` print."""
+"""What `worldgym world calibrate` and `worldgym world validate-calibration` print."""
 
 from __future__ import annotations
 
