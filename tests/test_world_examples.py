@@ -224,7 +224,7 @@ class CtrlAgent:
 def test_ctrl_world(monkeypatch: pytest.MonkeyPatch) -> None:
     world = adapter("ctrl_world", monkeypatch).CtrlWorld(CtrlAgent())
     with served(world) as remote:
-        for rule in ("the same twice", "a batch equals its rows one by one"):
+        for rule in ("the same input gives the same result", "a batch equals its rows one by one"):
             check = world_rules(remote, 0)[rule].check
             assert check is not None
             check()
@@ -335,7 +335,8 @@ def test_ge_sim_v2(monkeypatch: pytest.MonkeyPatch) -> None:
             middle = frames[0, :, :, 192, 256].astype(int)
             assert np.abs(middle[0] - colours).max() <= 2
             assert np.abs(middle[-1] - np.minimum(colours + 64, 255)).max() <= 2
-            assert world_rules(remote)["the same twice"].reason == "it takes no seed"
+            rules = world_rules(remote)
+            assert rules["the same input gives the same result"].reason == "it takes no seed"
         # its own refusals: more than a chunk, and a session that it does not know
         with pytest.raises(RuntimeError, match=r"/step: 400 .*26 exceeds model chunk_size 25"):
             shape = {"client_id": exchange[0]["answer"]["client_id"], "action_shape": [26, 16]}

@@ -63,10 +63,10 @@ def test_all_trials_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_wrong_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def wrong() -> None:
-        raise InputError("--trials is 0: ask for 1 or more per task")
+        raise InputError("--trials is 0: ask for 1 or more per task group")
 
     assert ended(monkeypatch, wrong) == 2
-    assert capsys.readouterr().err == "worldgym: --trials is 0: ask for 1 or more per task\n"
+    assert capsys.readouterr().err == "worldgym: --trials is 0: ask for 1 or more per task group\n"
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_judge_that_breaks_on_every_video_is_named(labels: Path, tmp_path: Pat
     few.write_bytes(b"".join(labels.read_bytes().splitlines(keepends=True)[:3]))
     with pytest.raises(NothingWorked, match="on the first because: RuntimeError: too dark"):
         calibrate(CalibrateConfig(few, tmp_path / "out"), judge)
-    with pytest.raises(InputError, match="probes is -1"):
+    with pytest.raises(InputError, match="--probes is -1"):
         calibrate(CalibrateConfig(labels, tmp_path / "out", probes=-1), judge)
 
 

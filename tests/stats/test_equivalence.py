@@ -19,11 +19,11 @@ def test_the_bounds_are_one_sided_and_corrected_for_several_policies() -> None:
     assert (one.low, one.high) == pytest.approx(tango_interval(5, 0, 100, 0.9))
     three = passes(a, b, names(100), Gate(0.05, tests=3))
     assert three.low < one.low and three.value == one.value == pytest.approx(0.05)
-    assert passes(np.array([]), np.array([]), [], Gate(0.05)).answer == "cannot be told"
+    assert passes(np.array([]), np.array([]), [], Gate(0.05)).answer == "undecided"
 
 
 def test_one_initial_frame_passes_no_gate() -> None:
-    assert passes(np.ones(500), np.ones(500), ["x"] * 500, Gate(0.3)).answer == "cannot be told"
+    assert passes(np.ones(500), np.ones(500), ["x"] * 500, Gate(0.3)).answer == "undecided"
 
 
 @pytest.mark.slow

@@ -206,7 +206,7 @@ def test_a_gate_passes_fails_or_cannot_tell() -> None:
     assert not found.passes and gate(records, ["base", "same"], 0.05).passes
     assert gate(records, ["base", "better"], 0.05, two_sided=True).answers[0].answer == "fails"
     few = [r for r in records if int(r.task.split("/")[1]) < 15]
-    assert gate(few, ["base", "same"], 0.05).answers[0].answer == "cannot be told"
+    assert gate(few, ["base", "same"], 0.05).answers[0].answer == "undecided"
     assert gate(few, ["base", "absent"], 0.05).answers[0].value is None
     values = to_json(found)
     assert json.loads(json.dumps(values, allow_nan=False)) == values
@@ -216,7 +216,7 @@ def test_a_gate_does_not_pass_an_unfinished_run() -> None:
     records = run({name: {"easy": [1.0] * 200} for name in ("base", "new")})
     assert gate(records, ["base", "new"], 0.05, easy=200).passes
     (row,) = gate(records, ["base", "new"], 0.05, easy=200, hard=10).answers
-    assert (row.answer, row.missing) == ("cannot be told", 20)
+    assert (row.answer, row.missing) == ("undecided", 20)
 
 
 def test_a_gate_needs_a_baseline_another_policy_and_a_margin() -> None:

@@ -60,10 +60,10 @@ def test_a_broken_rule_is_named_and_the_others_still_tried() -> None:
     broken = {outcome.rule: outcome.complaint for outcome in report.outcomes if outcome.complaint}
     assert set(broken) == {
         "a batch equals its rows one by one",
-        "speaks the world's action convention",
+        "its action convention is the world's",
     }
     assert "row 0 of a batch differs" in str(broken["a batch equals its rows one by one"])
-    assert broken["speaks the world's action convention"] == "gripper: +1_closed against +1_open"
+    assert broken["its action convention is the world's"] == "gripper: +1_closed against +1_open"
     assert report.latency is not None and report.latency.median >= 0.01
 
 

@@ -25,7 +25,7 @@ def results(world: Any) -> dict[str, tuple[str, str]]:
 def test_a_world_like_ours_promises_nearly_everything(capsys: pytest.CaptureFixture[str]) -> None:
     report = check_and_time_world(FakeWorld(), calls=2)
     told = {one.rule: one.result for one in report.results}
-    assert told.pop("it continues from frames as from its state") == "not promised"
+    assert told.pop("it continues from frames and from its state alike") == "not promised"
     assert set(told.values()) == {"held"} and len(told) == 6
     assert report.later_actions == 0 and report.broken == 0
     print_world_report(json.loads(json.dumps(report.to_json())))
@@ -75,7 +75,7 @@ class Forgetful(FakeWorld):
         ),
         (
             Forgetful(capabilities=Capabilities(rewind=True)),
-            "it continues from frames as from its state",
+            "it continues from frames and from its state alike",
             "it cannot rewind",
         ),
         (

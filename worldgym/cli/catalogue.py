@@ -49,16 +49,16 @@ WORLD = Entry(
             "world_commands:TrainStates",
         ),
         Entry("import", "import a published WorldGym checkpoint", "world_commands:Import"),
-        Entry("check", "does it follow the protocol, can it be trusted?", "trust_commands:Check"),
-        Entry("serve", "to other programs, over a websocket", "world_commands:Serve"),
+        Entry("check", "protocol rules, and whether to trust it", "trust_commands:Check"),
+        Entry("serve", "serve a world over a websocket", "world_commands:Serve"),
         Entry(
             "train-inverse-dynamics",
-            "estimates actions from frames, for the check",
+            "train a model: actions from frames",
             "trust_commands:TrainInverseDynamics",
         ),
         Entry(
             "fit-error-predictor",
-            "P(verdict wrong) of each rollout, for the check",
+            "fit P(verdict wrong) of a rollout",
             "trust_commands:FitErrorPredictor",
         ),
         Entry(
@@ -68,7 +68,7 @@ WORLD = Entry(
         ),
         Entry(
             "validate-calibration",
-            "does it help policies that are not in it?",
+            "test a calibration on left-out policies",
             "calibration_commands:ValidateCalibration",
         ),
         Entry(
@@ -108,7 +108,7 @@ TASKS = Entry(
     "make tasks, edit them, find what breaks a policy",
     verbs=(
         Entry("new", "one task from the first frame of each episode", "tasks_commands:New"),
-        Entry("bridge17", "the published Bridge suite, your frames", "tasks_commands:Bridge17"),
+        Entry("bridge17", "the published Bridge suite with your frames", "tasks_commands:Bridge17"),
         Entry("edit", "an out-of-distribution suite of edited tasks", "tasks_commands:Edit"),
         Entry("stress", "the mildest edit that breaks a policy", "tasks_commands:Stress"),
     ),
@@ -118,7 +118,7 @@ POLICY = Entry(
     "check a policy, serve one to other programs",
     verbs=(
         Entry("check", "shapes, determinism, conventions, latency", "policy_commands:Check"),
-        Entry("serve", "over openpi's or OpenVLA's protocol", "policy_commands:Serve"),
+        Entry("serve", "serve one by openpi's or OpenVLA's protocol", "policy_commands:Serve"),
     ),
 )
 JUDGE = Entry(
@@ -143,7 +143,7 @@ REFERENCE = Entry(
         Entry("record-panda", "a Panda and two cameras (robosuite)", "panda_commands:RecordPanda"),
         Entry("evaluate", "evaluate policies in the simulator", "reference_commands:Evaluate"),
         Entry("train-policies", "train a set of policies", "reference_commands:TrainPolicies"),
-        Entry("train-judge", "on the simulator's labels", "reference_commands:TrainJudge"),
+        Entry("train-judge", "train a judge on simulator labels", "reference_commands:TrainJudge"),
         Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
         Entry(
             "chain",
@@ -152,12 +152,12 @@ REFERENCE = Entry(
         ),
         Entry(
             "mine-false-successes",
-            "closed loops falsely drawn as successes",
+            "closed loops that only look like successes",
             "release_commands:MineFalseSuccesses",
         ),
         Entry(
             "measure-crossings",
-            "does a world remember what a hand hid?",
+            "objects after a hand passed in front",
             "release_commands:MeasureCrossings",
         ),
         Entry(

@@ -168,7 +168,7 @@ def parse(command: type[T], words: Sequence[str], called: str) -> T:
         _add(given, option, [value] if sign else _taken(option, rest))
     given |= _placed([option for option in known if option.positional], loose, called)
     if lacking := [o.name for o in known if o.required and o.field not in given]:
-        raise InputError(f"{called} needs {', '.join(lacking)}; `{called} --help` says what it is")
+        raise InputError(f"{called} needs {', '.join(lacking)}; `{called} --help` explains them")
     return command(**given)
 
 

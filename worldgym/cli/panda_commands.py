@@ -14,7 +14,7 @@ class RecordPanda:
 
     out: Path
     episodes: int = 400
-    """a task"""
+    """episodes per task"""
     first_seed: int = 0
     """seeds from 10000 on are for evaluation only"""
     tasks: tuple[str, ...] = ()

@@ -64,8 +64,8 @@ class Serve:
 
 @dataclass(frozen=True)
 class Check:
-    """Check a policy before an evaluation: shapes, determinism, batch = single, latency; its "
-    "actions compared with a world's."""
+    """Check a policy before an evaluation: shapes, determinism, batch = single, latency; its
+    actions are compared with a world's."""
 
     policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""

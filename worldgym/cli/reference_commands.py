@@ -17,7 +17,7 @@ class Record:
 
     out: Path
     episodes: int = 400
-    """a task"""
+    """episodes per task"""
     first_seed: int = 0
     """seeds from 10000 on are for evaluation only"""
     tasks: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class TrainPolicies:
     any-motion: imitators of four kinds, disturbed and near-miss policies, see any_motion.json
     """
     only: tuple[str, ...] = ()
-    """names; default: all"""
+    """names of the policies to train; default: all"""
     seed: int | None = None
     """default: the set's own"""
     steps: int = 0

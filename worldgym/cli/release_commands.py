@@ -77,7 +77,7 @@ class MeasureCrossings:
     out: Path
     """gets hand-crossing.json"""
     crossings: int = 10
-    """a task"""
+    """passes per task"""
     first_seed: int = 12_000
     tasks: tuple[str, ...] = ()
     """default: all"""

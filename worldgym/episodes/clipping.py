@@ -63,6 +63,6 @@ class ClippedCount:
         """InputError where a larger share than `most` is clipped."""
         if self.share > most:
             raise InputError(
-                f"{where}: {self.sentence()}; choose another --actions, or allow it with "
+                f"{where}: {self.sentence()}; choose another --to-convention, or allow it with "
                 f"--most-clipped {self.share:.2g}"
             )

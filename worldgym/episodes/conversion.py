@@ -172,7 +172,7 @@ class _Change:
         if request.target and not name:
             raise InputError(
                 f'its own action convention cannot be converted to "{request.target}"; leave '
-                f"--actions out"
+                f"--to-convention out"
             )
         return _Change(request, source.spec, name)
 

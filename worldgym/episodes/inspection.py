@@ -48,7 +48,7 @@ def inspect(
 
     fps: a rate that the set might be converted to.
     """
-    at_least("--sample", sample)
+    at_least("--limit", sample)
     source = open_source(root, options)
     listing = source.listing()
     if not listing:

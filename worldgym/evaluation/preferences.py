@@ -86,7 +86,7 @@ def compare_policies(
         if record.video is not None
     }
     if len(set(config.policies)) < max(2, len(config.policies)):
-        raise InputError(f"--policies is {' '.join(config.policies)}: name two or more, each once")
+        raise InputError(f"--policy is {' '.join(config.policies)}: name two or more, each once")
     judge.charge(config.out, 0.0)
     pairs = [
         pair

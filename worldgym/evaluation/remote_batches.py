@@ -140,10 +140,10 @@ def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[Trial
 
 def given_up(lost: str) -> str:
     """Why trials of a batch failed whose worker after worker died."""
-    return f"infrastructure: its workers were lost again and again ({lost})"
+    return f"infrastructure: its workers were lost several times ({lost})"
 
 
 def say_lost(out: Path, reason: str) -> None:
     """An infrastructure failure, which is no trial's: told, and kept in RUN/lost.jsonl."""
-    print(f"worldgym: {reason}; done again elsewhere", file=sys.stderr, flush=True)
+    print(f"worldgym: {reason}; repeated on another worker", file=sys.stderr, flush=True)
     append_line(out / LOST_NAME, {"reason": reason})

@@ -45,7 +45,7 @@ def ended_by_signals(ending: Ending, interrupt: bool) -> Iterator[None]:
         return
 
     def terminated(number: int, frame: FrameType | None) -> None:
-        ending.end("the system wants this process to end")
+        ending.end("the system asked this process to end (SIGTERM)")
 
     def interrupted(number: int, frame: FrameType | None) -> None:
         if ending.interrupted:

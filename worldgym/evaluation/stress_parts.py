@@ -1,5 +1,4 @@
-"""The parts of a search for what breaks a policy: loaded by name, and how another process loads the
-same."""
+"""The world, policy and judge of a stress search: loaded by name, here and in worker processes."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ class StressSources:
 
 @dataclass(frozen=True)
 class StressParts:
-    """again: makes the same in another process, for workers; None = it is sent."""
+    """again: loads the same parts in a worker process; None = they are sent to it."""
 
     world: World[Any]
     policy: Policy[Any]

@@ -19,7 +19,7 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     An edited task whose nominal twin is there too is tried exactly as often as its twin, with the
     same seeds."""
     if count < 1:
-        raise InputError(f"--trials is {count}: ask for 1 or more per task")
+        raise InputError(f"--trials is {count}: ask for 1 or more per task group")
     names = {task.name for task in tasks}
     own = [task for task in tasks if task.nominal not in names]
     twins = [task for task in tasks if task.nominal in names]

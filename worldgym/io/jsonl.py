@@ -127,7 +127,7 @@ class LineFile:
                 raise
         except OSError as error:
             raise InputError(
-                f"cannot write {self.path}: {error.strerror}; make room or permit writing, then "
+                f"cannot write {self.path}: {error.strerror}; free space or allow writing, then "
                 f"give the same command again"
             ) from error
         self._size += len(data)

@@ -53,7 +53,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     that the judge broke on, unless that is all of them: NothingWorked; SameFailure where one
     failure keeps repeating."""
     if config.probes < 0:
-        raise InputError(f"probes is {config.probes}; give a number of videos, 0 for none")
+        raise InputError(f"--probes is {config.probes}: give a number of videos, 0 for none")
     labelled = read_labels(config.labels)
     known = [clip for clip in labelled if clip.score is not None]
     if not known:

@@ -1,9 +1,9 @@
 """A module of torch as machine code: one program for each size of what it is given, compiled ahead
 of time by torch.export and AOTInductor, and kept on the disk (`program_cache`).
 
-A program holds no weights but those of a few numbers. It computes with those of the module, where
-they lie, so one serves every checkpoint of a size that agrees in the few. What it is given may be
-written to in place, as a ring of keys and values is.
+A program contains only weights of a few numbers. It reads the others from the module's memory, so
+one program serves all checkpoints of a size whose small weights are equal. Its inputs may be
+changed in place, such as a ring of keys and values.
 """
 
 from __future__ import annotations
@@ -128,12 +128,13 @@ class CompiledModule:
 
 
 def batch_bucket(rows: int) -> int:
-    """The least power of two that holds so many rows: programs are made for few numbers of them."""
+    """The smallest power of two of at least this many rows: programs are made for few batch
+    sizes."""
     return 1 << max(rows - 1, 0).bit_length()
 
 
 def laid_out(x: Tensor) -> Tensor:
-    """In one piece, beginning where a program may read."""
+    """Contiguous, at an address that a program may read."""
     x = x.contiguous()
     return x.clone() if x.data_ptr() % ALIGNED else x
 

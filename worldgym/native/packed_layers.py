@@ -5,9 +5,10 @@ rows of a frame that takes up to as long as the product itself. Measured on AMD'
 milliseconds per frame of the bundled world: network of one trial at ten steps 98 => 71, at one step
 14.5 => 11.8; decoder of one frame 7.1 => 5.5; a batch of 16, 7.7 => 6.8 and 4.5 => 4.3.
 
-A convolution's order depends on the pictures and on torch's threads. Weights in another one than a
-call wants are put in order at that call, by slow code: 15 ms per layer where the convolution takes
-0.2. So they are packed for the pictures of an example; one and two threads then want the same.
+A convolution's order depends on the pictures and on torch's threads. Weights in a different order
+than a call needs are reordered in that call, by slow code: 15 ms per layer where the convolution
+takes 0.2. So they are packed for the pictures of an example; one and two threads then want the
+same.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ROWS = 64  # that the order of a product's weights is chosen for: those of a frame or two
+ROWS = 64  # for which the order of a product's weights is chosen: rows of one or two frames
 WHOLE = 256  # inputs that oneDNN sums in one order for any number of rows, where it has AMX
 Net = TypeVar("Net", bound=nn.Module)
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether oneDNN computes with weights like these here, and was measured to gain by it."""
+    """Whether oneDNN supports such weights on this processor, and was measured to be faster."""
     if weight.device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
         return False
     if not torch.backends.mkldnn.is_available():

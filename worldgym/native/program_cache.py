@@ -50,8 +50,8 @@ def programs_folder() -> Path:
 
 
 def kept_program(form: Form) -> Path | None:
-    """The program that was compiled for this, None where there is none. One that is damaged, or was
-    compiled for something else, is none either, and is said to be."""
+    """The program that was compiled for this, None where there is none. A damaged one, or one
+    compiled for something else, counts as none, with a message."""
     folder = _folder_of(form)
     program = folder / PROGRAM
     if not program.exists():
@@ -65,8 +65,8 @@ def kept_program(form: Form) -> Path | None:
 
 
 def kept_or_made(form: Form, make: Callable[[Path], object]) -> Path:
-    """As `kept_program`; where there is none, `make` writes one to the path that it is given. Of
-    several processes that want one program, one makes it."""
+    """As `kept_program`; where there is none, `make` writes one to the path that it is given. If
+    several processes need one program, only one of them compiles it."""
     folder = _folder_of(form)
     with locked(folder):
         if (found := kept_program(form)) is not None:
@@ -104,7 +104,8 @@ def _fault(folder: Path, form: Form) -> str | None:
 
 
 def _let_go(kept: Path) -> None:
-    """Of more than MOST bytes those that were not used for longest are removed, this one never."""
+    """Above MOST bytes, the programs that were not used for longest are removed, but never this
+    one."""
     sizes = {}
     for program in programs_folder().glob(f"*/{PROGRAM}"):
         try:

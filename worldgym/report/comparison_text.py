@@ -122,7 +122,7 @@ def _decided(pair: PolicyComparison) -> str:
 
 def _answer(row: BaselineAnswer, test: BaselineTest) -> str:
     if row.value is None:
-        return f"{row.policy}: cannot be told; it shares no scored trial with {test.baseline}"
+        return f"{row.policy}: undecided; it shares no scored trial with {test.baseline}"
     several = f", corrected for {len(test.answers)} policies" if len(test.answers) > 1 else ""
     bounds = f"one-sided 95 % bounds {points(row.low)} and {points(row.high)}{several}"
     trials = f"{number_of(row.n, 'common trial')} on {number_of(row.frames, 'initial frame')}"

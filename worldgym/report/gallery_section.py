@@ -114,6 +114,6 @@ def _data_uri(run_dir: Path, name: str | None) -> str | None:
         return None  # a log moved without its videos still makes a report
     except OSError as error:
         raise InputError(
-            f"{run_dir / name}: cannot be read ({error.strerror}); permit reading or remove it"
+            f"{run_dir / name}: cannot be read ({error.strerror}); allow reading it, or remove it"
         ) from error
     return f"data:video/mp4;base64,{base64.b64encode(data).decode()}"

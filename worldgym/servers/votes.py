@@ -86,7 +86,7 @@ class VoteCache:
                 return found, False
             if self._broken:
                 raise JudgeStopped(
-                    f"answers can no longer be kept, so none is bought any more: {self._broken}"
+                    f"answers can no longer be stored, so no more are paid for: {self._broken}"
                 )
             self.check()
             reply = ask()

@@ -1,7 +1,7 @@
 """A run's verdicts against the known truth: cell by cell and, from the same frame, trial by trial.
 
-Truth and verdict start from the same initial frame, so their noise is shared. How far, the trials
-themselves show.
+Truth and verdict start from the same initial frame, so part of their noise is shared; how much is
+estimated from the trials.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _by_cell(trials: Iterable[Attempted]) -> dict[Key, list[Attempted]]:
 
 
 def frame_correlation(cells: Sequence[Numbers]) -> float | None:
-    """Correlation of the two columns within cells, each [F, 2]: both less their cell's mean."""
+    """Correlation of the two columns within cells, each [F, 2]: both minus their cell's mean."""
     centred = np.concatenate([NOTHING, *(rows - rows.mean(axis=0) for rows in cells if len(rows))])
     squares = centred.T @ centred
     scale = float(np.sqrt(squares[0, 0] * squares[1, 1]))

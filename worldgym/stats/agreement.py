@@ -208,8 +208,8 @@ AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where no
 def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers:
     """Pearson with each group's mean removed on both sides.
 
-    Centred on policies: does the world model know which task is hard for whom? A predictor that
-    knows nothing but each policy's mean scores high on the plain r and has no value here.
+    Centred on policies: does the world model know which task is hard for which policy? A predictor
+    that knows nothing but each policy's mean scores high on the plain r and has no value here.
     """
     world, truth = (
         correlation.centred(rates, weights, groups) for rates in (cells.world, cells.truth)
@@ -260,8 +260,9 @@ def _ceiling(
 
 
 def _common(pairs: Sequence[CellPair], separate: bool) -> tuple[Numbers, Numbers]:
-    """Frames tried on both sides, and the world's trials from them, both [N]: where they are not
-    known all that there can be, the world's further trials being repeats; none where separate."""
+    """Initial frames tried on both sides, and the world's trials from these, both [N]. Where they
+    are unknown, as many as possible, with the world's further trials as repeats; 0 where
+    `separate`."""
     found = []
     for pair in pairs:
         n, m = pair.world_trials or 0, pair.truth_trials or 0

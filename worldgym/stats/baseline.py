@@ -25,10 +25,10 @@ class BaselineAnswer:
     frames: int
     """their initial frames"""
     missing: int
-    """planned trials of the two that the log lacks; with one the answer is "cannot be told",
-    because the tasks that are done may be the easy ones"""
+    """planned trials of the two that the log lacks; with one the answer is "undecided", because the
+    tasks that are done may be the easy ones"""
     answer: Answer
-    """passes, fails, or cannot be told"""
+    """passes, fails, or undecided"""
     value: float | None
     """success rate of the policy minus that of the baseline; null without a common trial"""
     low: float
@@ -80,7 +80,7 @@ def against_baseline(
         found = passes(A, B, frames, gate)
         lacking = missing[policy] + missing[baseline]
         if lacking:
-            found = replace(found, answer="cannot be told")
+            found = replace(found, answer="undecided")
         answers.append(
             BaselineAnswer(
                 policy=policy,

@@ -1,5 +1,5 @@
-"""Intervals and tests that hold for any number of trials: a gambler who bets that the mean is not m
-cannot get rich if it is.
+"""Intervals and tests that hold for any number of trials: a gambler who bets against the mean m
+does not get rich if the mean is m.
 
 I. Waudby-Smith and A. Ramdas (2024), "Estimating means of bounded random variables by betting", J.
 R. Stat. Soc. B 86, 1-27. Wealth that multiplies by 1 + bet (x - m) has expectation 1 if the mean is
@@ -23,7 +23,7 @@ MEANS = 1001  # candidates on [0, 1]; the interval is widened by one step of thi
 BOLDEST = 0.9
 TINY = 1e-9  # keeps means off 0 and 1, where a bet has no bound
 ROWS = 4096  # differences at once
-RICHEST = 700.0  # logarithm of a stake's wealth that is told apart; a mean of exp(710) is no number
+RICHEST = 700.0  # largest log wealth that is distinguished; exp(710) overflows a float
 STAKES = 100  # mixture of bets of the sequential test, a side
 
 

@@ -37,11 +37,11 @@ class Strengths:
     """log strengths [P], which sum to 0, with 95 % intervals, and how readily ties occur (log nu;
     very negative without any).
 
-    A gap of 1 in log strength means odds of e = 2.7 among the verdicts that are not ties.
-    factors [P]: how many times as uncertain (in variance) each is as if all verdicts were
-    independent, at least 1. frames: number of initial frames that the verdicts name; a single one
-    shows nothing of how correlated verdicts are. ranking: probabilities of orders, from the
-    normal distribution that the intervals come from."""
+    A gap of 1 in log strength means odds of e = 2.7 among the verdicts that are not ties. factors
+    [P]: how many times as uncertain (in variance) each is as if all verdicts were independent, at
+    least 1. frames: number of initial frames that the verdicts name; a single one tells nothing
+    about the correlation of verdicts. ranking: probabilities of orders, from the normal
+    distribution that the intervals come from."""
 
     values: tuple[float, ...]
     intervals: tuple[Interval, ...]
@@ -120,8 +120,8 @@ class Together:
 
 
 def _root(covariance: Numbers) -> Numbers:
-    """The symmetric square root. Unlike any factor it is continuous: where eigenvalues are equal,
-    as with policies that stand alike, eigenvectors are a matter of the last bits."""
+    """The symmetric square root. Unlike other factors it is continuous: where eigenvalues are
+    equal, as for equally good policies, eigenvectors depend on rounding."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
@@ -129,11 +129,11 @@ def _root(covariance: Numbers) -> Numbers:
 def _widening(together: Together, spread: Numbers, contrast: Numbers, level: float) -> Numbers:
     """Variance of each log strength over that of independent verdicts [P], at least 1.
 
-    A policy's rollout stands in a comparison with every other policy's, so a lucky one wins them
-    all. What that adds to the variance is the middle of the sandwich of P. J. Huber (1967), Proc.
-    5th Berkeley Symp. 1, 221-233, over initial frames; it is estimated from them, so Student's
-    quantile stands in the normal's place as far as verdicts share frames. Without it the intervals
-    of eight policies cover 75 %.
+    A rollout is compared with those of all other policies, so a lucky one wins all its comparisons.
+    The variance that this adds is the middle term of the sandwich estimator of P. J. Huber (1967),
+    Proc. 5th Berkeley Symp. 1, 221-233, over initial frames; it is estimated from them, so
+    Student's quantile stands in the normal's place as far as verdicts share frames. Without it the
+    intervals of eight policies cover 75 %.
     """
     added = np.diag(spread @ together.products @ spread.T) / np.diag(spread @ contrast.T)
     if together.frames < 2:

@@ -1,9 +1,9 @@
 """The noise ceiling: what a perfect evaluator would score against these real trials.
 
-A perfect evaluator's outcome has the true probability from every initial frame. Both sides see the
-rates through a few trials, so where these start from different frames it does not reach r = 1, and
-from the same frames it reaches 1 only as far as the initial frame decides the outcome. How far
-below 1 it stays follows from the numbers of trials and from how much the true rates differ.
+A perfect evaluator's outcome has the true probability from every initial frame. Both sides estimate
+the rates from a few trials. If these start from different frames, it does not reach r = 1. From the
+same frames it comes closer to 1 the more the initial frame decides the outcome. Its r depends on
+the numbers of trials and on how much the true rates differ.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Ceiling:
 @dataclass(frozen=True)
 class NoiseCeiling:
     """What a perfect evaluator would reach with these trials: in 95 % of studies or more its r lies
-    between least.low and most.high. The two are one where no frame was tried on both sides."""
+    between least.low and most.high. The two are equal where no frame was tried on both sides."""
 
     least: Ceiling
     """where the initial frame decides as little of the outcome as these trials allow"""
@@ -78,7 +78,8 @@ def noise_ceiling(
     least_share: of outcomes that the initial frame decides, at least. True rates are drawn and not
     set to the observed ones, whose spread is that of the truth plus noise, nor to shrunken ones,
     whose spread is too small. Partial credit varies less than the binomial, so with it the ceiling
-    errs on the low side. None below three cells, or where no study has spread (no trials, say).
+    errs on the low side. None below three cells, or where no study varies (for example, without
+    trials).
     """
     if len(trials.successes) == 0 or min(trials.truth_trials.min(), trials.world_trials.min()) < 1:
         return None
@@ -125,8 +126,8 @@ def _outcomes(
 ) -> tuple[Numbers, Numbers]:
     """Rates of a perfect evaluator and of the truth, both [studies, N].
 
-    A frame decides its outcome with probability `share`: it then turns out alike on both sides and
-    in every repeat. From other frames each trial succeeds with probability p.
+    A frame decides its outcome with probability `share`: the outcome is then the same on both sides
+    and in every repeat. From other frames each trial succeeds with probability p.
     """
     n, m, frames = (
         column.round().astype(int)

@@ -28,12 +28,12 @@ LARGEST = 1.0  # variance of a difference of two scores
 
 @dataclass(frozen=True)
 class Difference:
-    """Rate of A less rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval,
+    """Rate of A minus rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval,
     p-value of "no difference".
 
     frames: number of initial frames that they come from (unpaired: of the side that has fewer).
-    Interval and p-value are about new frames like these, so that of a single one says little.
-    value is None, the interval (-1, 1) and p 1 where there is nothing to compare.
+    Interval and p-value are about new frames like these, so a single frame says little. value is
+    None, the interval (-1, 1) and p 1 where there is nothing to compare.
     """
 
     value: float | None
@@ -51,7 +51,7 @@ def paired_difference(a: Numbers, b: Numbers, frames: Labels, level: float = 0.9
     """For scores a, b [N] of two policies in the same trials, and the trials' initial frames.
 
     Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the
-    sign-flip test over initial frames, which it is a case of: 1 for a single frame.
+    sign-flip test over initial frames, of which McNemar's is a special case: 1 for a single frame.
     """
     if len(a) == 0:
         return NOTHING
@@ -63,9 +63,7 @@ def paired_difference(a: Numbers, b: Numbers, frames: Labels, level: float = 0.9
 
 def paired_interval(a: Numbers, b: Numbers, frames: Labels, level: float = 0.95) -> Interval:
     """Tango's interval with the trials counted at their effective number, as for a single rate (see
-    rates.py). N >= 1.
-
-    For one whole score a frame that is Tango's own.
+    success_rates.py). N >= 1. With one whole score per frame this is Tango's interval.
     """
     d = a - b
     gain = float(np.maximum(d, 0).mean())
@@ -160,8 +158,8 @@ def sign_flip_p(differences: Numbers) -> float:
     alike: R. A. Fisher (1935), The Design of Experiments, section 21. McNemar's where all are equal
     in size. Exact over all 2^G flips, however small: by convolution on a grid (M. Pagano and D.
     Tritchler (1983), J. Am. Stat. Assoc. 78, 435-440). Scores that are multiples of a common
-    fraction lie on it; others are rounded to it first, which keeps the test exact, for sizes do not
-    change with the sign."""
+    fraction lie on it; others are rounded to it first, which keeps the test exact, because sizes do
+    not depend on the sign."""
     moved = differences[abs(differences) > ROUNDING]
     sizes = abs(moved)
     if len(moved) == 0 or np.ptp(sizes) < ROUNDING:
@@ -174,8 +172,8 @@ def sign_flip_p(differences: Numbers) -> float:
 
 def _flipped_sums(steps: Indices, count: int) -> Numbers:
     """[count]: probability that the sum of randomly flipped steps is 2 k - total, for k = 0, 1, ...
-    What is asked is the lower tail, and no sum above it leads there; small steps go first, while
-    the row is short: 12 times as fast for 5,000 frames as whole rows in the frames' order."""
+    Only the lower tail is needed, and larger sums cannot reach it. Small steps are taken first,
+    while the row is short: 12 times as fast for 5,000 frames as whole rows in the frames' order."""
     shares = np.zeros(count)
     shares[0] = 1.0
     top = 1  # possible sums so far

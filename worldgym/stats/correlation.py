@@ -39,7 +39,7 @@ def spearman(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
 
 
 def kendall(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
-    """tau-b, pairs in the same order less pairs in opposite order, corrected for ties: M. G.
+    """tau-b, pairs in the same order minus pairs in opposite order, corrected for ties: M. G.
     Kendall (1945), Biometrika 33, 239-251. x, y [N]."""
     sign_x, sign_y = _signs(x), _signs(y)
     ordered_x = _pairs(abs(sign_x), weights)

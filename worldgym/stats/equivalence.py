@@ -10,7 +10,7 @@ from worldgym.errors import InputError
 from worldgym.stats.comparison import paired_interval
 from worldgym.stats.per_frame import Labels, Numbers
 
-Answer = Literal["passes", "fails", "cannot be told"]
+Answer = Literal["passes", "fails", "undecided"]
 LEVEL = 0.95
 
 
@@ -49,16 +49,16 @@ class Passed:
 
 def passes(policy: Numbers, baseline: Numbers, frames: Labels, gate: Gate) -> Passed:
     """For scores [N] of both in the same trials, and the trials' initial frames. Without a trial it
-    cannot be told.
+    is undecided.
 
     Not worse (non-inferiority): the lower bound lies above -margin; it fails where the upper one
     lies below. Equivalence is two one-sided tests (D. J. Schuirmann (1987), J. Pharmacokinet.
     Biopharm. 15, 657-680) with Tango's score interval, see `comparison.paired_interval`. With a
     single initial frame the answer is about that frame alone."""
     if len(policy) == 0:
-        return Passed("cannot be told", None, -1.0, 1.0)
+        return Passed("undecided", None, -1.0, 1.0)
     low, high = paired_interval(policy, baseline, frames, 1 - 2 * (1 - LEVEL) / gate.tests)
     above = low > -gate.margin and (high < gate.margin or not gate.two_sided)
     beyond = high < -gate.margin or (gate.two_sided and low > gate.margin)
-    answer: Answer = "passes" if above else "fails" if beyond else "cannot be told"
+    answer: Answer = "passes" if above else "fails" if beyond else "undecided"
     return Passed(answer, float((policy - baseline).mean()), low, high)

@@ -31,7 +31,7 @@ POINTS = 16  # of each error rate, equally probable
 DRAWS = 9_600  # of a rate over several tasks
 SHARED = 12  # ways in which what is common to all tasks is taken
 SMALLEST = 1e-300
-TELLS = 0.5  # least probability that success is called success more often than failure is
+TELLS = 0.5  # least probability that the true positive rate is above the false positive rate
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ class EvaluatorCalibration:
 
     @cached_property
     def _worlds(self) -> list[tuple[ShrunkRates, ShrunkRates]]:
-        """What tasks have in common, which few videos leave open, taken in `SHARED` ways."""
+        """`SHARED` equally probable values of what tasks have in common, which few videos leave
+        uncertain."""
         return list(zip(self._found.taken(SHARED, 1), self._invented.taken(SHARED, 2), strict=True))
 
     def error_rates(self, task: str, policy: str = "") -> tuple[Numbers, Numbers]:
@@ -162,7 +163,7 @@ def _pair(
 
 
 def _tells(found: Numbers, invented: Numbers) -> bool:
-    """Whether a success is more likely than not called a success more often than a failure is."""
+    """Whether the true positive rate is probably above the false positive rate."""
     return bool((found[:, None] > invented[None]).mean() >= TELLS)
 
 
@@ -184,8 +185,8 @@ def _likelihood(
 
 @cache
 def _priors() -> Numbers:
-    """[prior, RATES]: of a policy's true rates in its tasks. All of them are wide, most have more
-    of rates near 0 and 1 than between: a policy can do a task, or cannot."""
+    """[prior, RATES]: of a policy's true rates in its tasks. All are wide, and most give more
+    weight to rates near 0 and 1 than between: a policy can do a task, or cannot."""
     edges = np.concatenate([[0.0], (RATES[1:] + RATES[:-1]) / 2, [1.0]])
     mean, spread = np.meshgrid((np.arange(8) + 0.5) / 8, [0.5, 1.0, 2.0, 4.0], indexing="ij")
     a = (mean * spread).reshape(-1, 1)
@@ -211,8 +212,8 @@ def _of_one(likelihood: Numbers, level: float) -> Corrected:
 
 
 def _of_several(parts: Sequence[Numbers], shares: Numbers, level: float) -> Corrected:
-    """The mean of several tasks' rates; its interval is the shortest one of draws that are always
-    the same."""
+    """The mean of several tasks' rates; its interval is the shortest one over draws with a fixed
+    seed."""
     rng = np.random.default_rng(0)
     values, draws = [], []
     for likelihood in parts:

@@ -18,7 +18,7 @@ from worldgym.stats.sequential import Looks, frame_order, in_rounds
 class FrameRounds:
     """What all pairs of a run's policies share.
 
-    wanted [F]: trials of a frame in the plan, or more than there can be where it has none.
+    wanted [F]: planned trials of a frame, or an unreachable number where there is no plan.
     order [F]:  place of a frame among those that came at the same moment.
     group [F]:  as an index of `names`.   planned: initial frames of every group of the plan."""
 

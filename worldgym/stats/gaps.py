@@ -31,12 +31,12 @@ class Bias:
     n: int
     """cells"""
     trials: Span | None
-    """interval about these very cells, from the noise of their trials; null where not all numbers
+    """interval for exactly these cells, from the noise of their trials; null where not all numbers
     of trials are known"""
     tasks: Span | None
     """interval about further tasks; null below five of them, or where they do not differ"""
     policies: Span | None
-    """interval about further policies (families); null as there"""
+    """interval about further policies (families); null for the same reasons"""
 
 
 def gap_measures(cells: Cells) -> dict[str, Measure]:

@@ -44,8 +44,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Worth:
-    """How many independent videos the scored true successes, and failures, of a calibration are
-    worth, videos of one initial frame resembling each other (see rates.effective_trials)."""
+    """Effective numbers of independent videos among a calibration's scored true successes, and
+    failures: videos of one initial frame are correlated (see success_rates.effective_trials)."""
 
     successes: float
     failures: float
@@ -184,7 +184,8 @@ class Calibration:
     def corrected_over(
         self, policy: str, tasks: Mapping[str, Verdicts], level: float = 0.95
     ) -> Corrected:
-        """The same of the scored trials of several tasks, by name: a judge errs alike in all."""
+        """The same of the scored trials of several tasks, by name; error rates are taken as equal
+        in all tasks."""
         said = [verdict for own, _ in tasks.values() for verdict in own]
         return self.corrected(said, [frame for _, own in tasks.values() for frame in own], level)
 

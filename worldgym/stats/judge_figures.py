@@ -55,8 +55,8 @@ def abstention_curve(
     judged: Sequence[Judged], threshold: float = 0.5
 ) -> list[dict[str, float | None]]:
     """Coverage and accuracy if the judge declined where its probability is less than `margin` from
-    its threshold, margin rising. What it said counts; where it declined, success from the threshold
-    on."""
+    its threshold, margin rising. Scored verdicts count as they are; where the judge declined, a
+    probability from the threshold on counts as success."""
     known = [
         (abs(j.probability - threshold), _said(j, j.probability, threshold) == j.truth)
         for j in judged

@@ -55,7 +55,7 @@ def noises(pairs: Sequence[CellPair], separate: bool = False) -> dict[str, Sampl
     if separate:
         return {"independent": alone}
     frames = np.minimum(n, m)  # more trials than frames on the world's side are repeats
-    alike = np.minimum(w, t) - w * t  # the most that rates allow: M. Fréchet (1951)
+    alike = np.minimum(w, t) - w * t  # the largest that rates allow: M. Fréchet (1951)
     together = SamplingNoise(w * (1 - w) / (frames - 1), alone.truth, alike / (m - 1))
     return {"independent": alone, "shared": together}
 

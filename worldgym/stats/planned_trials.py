@@ -33,8 +33,8 @@ class Planned:
     """The trials that every policy was to have.
 
     groups:    by task group, without edited twins.   edited: trials of edited twins of a policy.
-    known:     the log's header told; else they are those that any policy of the log has, for older
-               logs did not keep it.
+    known:     whether the log's header has the plan; if not, the trials that any policy of the log
+               has are taken, because older logs do not have it.
     shard:     "2/4" where the run is such a part of a larger one; groups and edited are then those
                of the part."""
 
@@ -78,7 +78,8 @@ class Completeness:
     """How much of a run's plan its log holds."""
 
     known: bool
-    """whether the log states the plan; an older log does not, and what any policy has is taken"""
+    """whether the log states the plan; for an older log, the trials that any policy has are
+    taken"""
     shard: str | None
     """"2/4" where the log is such a part of a larger run"""
     planned: int
@@ -97,7 +98,7 @@ def planned_trials(header: RunHeader, ordinary: Sequence[Attempted]) -> Planned:
     """From the header where it says so, else from the ordinary (not edited) attempts of all
     policies together.
 
-    InputError if the header's words make no sense.
+    InputError if the header's plan is invalid.
     """
     told = header.config.get(PLANNED_KEY)
     shard = header.config.get("shard")

@@ -26,7 +26,7 @@ from worldgym.stats.success_rates import (
 # frames added on either side, see _with_pseudo_frames and variance_with_pseudo_frames
 PSEUDO_FRAMES = 0.5
 NO_GAIN = 1e-9  # of one over another variance: rounding
-# largest lambda of the betting interval: more belief widens the bounds, and bets get timid (n <
+# largest lambda of the betting interval: a larger one widens the bounds, so bets get smaller (n <
 # 100)
 MOST_BELIEF = 0.7
 FIRST_BELIEF = 0.5  # its lambda before any frame has been seen ...
@@ -35,7 +35,7 @@ FIRST_WEIGHT = 1.0  # ... and the sum of squares it stands for, about five frame
 
 @dataclass(frozen=True)
 class Frames:
-    """One value an initial frame: the mean score of its trials, in [0, 1].
+    """One value per initial frame: the mean score of its trials, in [0, 1].
 
     real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not
                   generated.
@@ -151,7 +151,7 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
 
 
 def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
-    """By how much n real frames are worth more where they, and N further ones, are generated too.
+    """The factor by which n real frames gain if they, and N further ones, are generated too.
 
     For one group of whole scores that come as expected: the same rate on both sides, and scores of
     a frame that correlate so. What `prediction_powered` then finds, pseudo-frames included.
@@ -167,7 +167,7 @@ def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
 
 
 def _capped(gain: float, n: int, N: int) -> float:
-    """A generated frame never says more than a real one."""
+    """A generated frame never carries more information than a real one."""
     return min(gain, 1 + N / n)
 
 
@@ -280,7 +280,7 @@ def _beliefs(y: Numbers, h: Numbers) -> Numbers:
 
 
 def _correlation(y: Numbers, g: Numbers, groups: Indices) -> float | None:
-    """Within groups: both less their group's mean."""
+    """Within groups: both minus their group's mean."""
     y, g = (
         np.concatenate([part - part.mean() for part in _parted(column, groups)] or [column])
         for column in (y, g)

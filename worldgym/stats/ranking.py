@@ -135,10 +135,9 @@ def ranked(values: Numbers) -> Ranking:
 
 def comparable(table: Table) -> list[int]:
     """The policies that can be ranked: each shares scored trials with the others, directly or
-    through third ones, in every task.
-
-    Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
-    fall into several groups without a common trial the group with the most trials stays.
+    through other policies, in every task. A policy without a trial of a hard task would otherwise
+    be ranked by the easy ones. Where policies fall into several groups without a common trial the
+    group with the most trials stays.
     """
     known = ~np.isnan(table.scores)
     group = label_numbers(table.groups)
@@ -160,9 +159,9 @@ def rank_intervals(
     the tests.
 
     shown: pairs (better, worse) that tests have shown, corrected for all pairs, so that with 95 %
-    none is wrong. As many policies stand surely above as were shown to be better, and surely below
-    as were shown to be worse: M. Mogstad, J. P. Romano, A. M. Shaikh and D. Wilhelm (2024), Rev.
-    Econ. Stud. 91, 476-518.
+    none is wrong. At least as many policies rank above as were shown to be better, and below as
+    were shown to be worse: M. Mogstad, J. P. Romano, A. M. Shaikh and D. Wilhelm (2024), Rev. Econ.
+    Stud. 91, 476-518.
     """
     ranks = {policy: (1, len(policies)) for policy in policies}
     for better, worse in shown:
@@ -179,8 +178,8 @@ def contrasts(table: Table) -> tuple[Numbers, Numbers]:
     Yates (1936), J. Agric. Sci. 26, 424-455): two policies are compared on common trials alone,
     whoever else lacks some. A task counts by its trials, for all policies alike. The covariance
     takes initial frames as a sample of the tasks' mixture; a single one, however often repeated, is
-    one trial. Every policy gets the variance of one success and one failure more, as a uniform
-    prior would give it, without which 20 of 20 against 19 of 20 were certain.
+    one trial. The variance of every policy includes one more success and one more failure, as with
+    a uniform prior; without this, 20 of 20 against 19 of 20 would be certain.
     """
     known = ~np.isnan(table.scores)
     group = label_numbers(table.groups)
@@ -230,7 +229,7 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
     chance = np.exp(evidence - evidence.max())
     chosen = rng.choice(len(SPREADS), draws, p=chance / chance.sum())
     kept = SPREADS[chosen, None] ** 2 / total[chosen]  # share of a difference that is believed
-    # so that draws do not turn on which axes stand for equal sizes
+    # so that draws do not depend on the choice of axes for equal sizes
     normal = rng.standard_normal((draws, P - 1)) @ axes
     drawn = kept * y + np.sqrt(kept * size) * normal
     return np.asarray(drawn @ axes.T @ basis.T)
@@ -252,8 +251,9 @@ def _within(scores: Numbers, known: Known) -> tuple[Numbers, Numbers]:
 
 def _steadied(covariance: Numbers, frames: int) -> Numbers:
     """A covariance of differences [P, P] that few frames show, mixed with one in which all policies
-    are as uncertain: what only looks like a sure difference, of the many that P policies have, is
-    else believed. The weights are the numbers of differences and of frames, less 1 each.
+    are as uncertain: otherwise a difference that only looks certain, among the many between P
+    policies, would count as real. The weights are the numbers of differences and of frames, each
+    minus 1.
     """
     P = len(covariance)
     if P == 1:

@@ -3,8 +3,8 @@
 Both intervals are percentiles of a Bayesian bootstrap (D. B. Rubin (1981), Ann. Statist. 9,
 130-134): units, or initial frames with all their units, get random weights. Beside them stand
 pseudo-units of weight AGREED for agreement on the values and DISAGREED for disagreement, so that
-raters who agreed on ten videos are not taken to agree on all; drawing the videos alone again gave
-an interval without width there. The weights are ours, chosen by coverage (docs/statistics.md).
+raters who agreed on ten videos are not taken to agree on all; resampling the videos alone gave an
+interval of zero width there. The weights are ours, chosen by coverage (docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def cohens_kappa(
     Meas. 20, 37-46.
 
     None, and (-1, 1), where one side has a single outcome. videos: how many independent ones these
-    are worth (see rates.effective_trials); None = as many as they are.
+    are worth (see success_rates.effective_trials); None = as many as they are.
     """
     cells = counts.true_success, counts.false_success, counts.false_failure, counts.true_failure
     table = np.array(cells, float)

@@ -1,5 +1,5 @@
-"""What the numbers of a run are derived from: every attempt as far as statistics read it, and what
-all of them took."""
+"""What the numbers of a run are derived from: the fields of every attempt that statistics read, and
+the time and cost of all attempts."""
 
 from __future__ import annotations
 

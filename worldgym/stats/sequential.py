@@ -20,7 +20,7 @@ SLACK = 1e-9  # 1 / (1 / wealth) is the wealth to the last bits only
 class Looks:
     """Differences of two policies' scores frame by frame, in an order that does not depend on them.
 
-    differences [T]: in [-1, 1], one an initial frame.
+    differences [T]: in [-1, 1], one per initial frame.
     ends [R]:        numbers of differences after which the evidence is looked at: those at which
                      every task has had its share."""
 
@@ -98,8 +98,8 @@ def in_rounds(
     without a common score) => rounds.
 
     planned: initial frames per task in all. After round j of R = max(planned) every task g has
-    given j / R of its frames, to half a frame. Only whole rounds count, so a task that has not
-    begun holds the others up, and what is used never changes as more frames come.
+    given j / R of its frames, to half a frame. Only whole rounds count, so the others wait for a
+    task that has not begun, and what is used never changes as more frames come.
     """
     R = max(planned.values(), default=0)
     groups = sorted(planned)

@@ -3,9 +3,9 @@
 A rate of policy p in task t is Beta(m_t kappa, (1 - m_t) kappa) about its task's mean m_t, and that
 is Beta(mu nu, (1 - mu) nu) about the mean of all tasks: a hierarchical beta-binomial model, A.
 Gelman et al. (2013), Bayesian Data Analysis, chapter 5. mu is taken as uniform, kappa and nu as
-uniform in their logarithms; all are integrated out on a grid, so a few videos shrink towards what
-the others show, many speak for themselves, and how far tasks and policies differ is learned and
-not assumed. Nothing is drawn at random."""
+uniform in their logarithms; all are integrated out on a grid, so rates from few videos are shrunk
+towards the others, rates from many videos hardly change, and how much tasks and policies differ is
+learned, not assumed. No random numbers are used."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SMALLEST = 1e-300
 
 @dataclass(frozen=True)
 class Hits:
-    """So many of n videos of a policy in a task. Both may be fractional: what dependent videos are
-    worth."""
+    """Hits among n videos of a policy in a task. Both may be fractional, because they are effective
+    numbers."""
 
     task: str
     policy: str

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StressedEdit:
-    """An edit at a strength, on trials that chose nothing: fall of the success rate with its 95 %
-    interval over n pairs.   confirmed: it breaks the policy."""
+    """An edit at a strength, on trials that the search did not use: fall of the success rate with
+    its 95 % interval over n pairs.   confirmed: it breaks the policy."""
 
     edit: str
     strength: float

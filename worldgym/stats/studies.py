@@ -133,7 +133,7 @@ def _reading(
 def _frames(
     real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]], says: Says
 ) -> Frames:
-    """One value an initial frame on either side, groups numbered."""
+    """One value per initial frame on each side, groups numbered."""
     trials: dict[str, list[RealTrial]] = defaultdict(list)
     for trial in real:
         trials[trial.task].append(trial)

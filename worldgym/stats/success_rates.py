@@ -77,7 +77,7 @@ def worth(
     above K (1 + K unit_variance / (2 largest)), `largest` being the largest variance possible. Few
     frames that happen to agree, or that all fail, have not shown that frames do not differ: without
     that bound three scores of 0.4 would have no interval at all, and rates near 0 and 1 of frames
-    that differ much would be held in 89 % of studies instead of 95. It is our own.
+    that differ much would be held in 89 % of studies instead of 95. This bound is our own.
     """
     K = found.worth
     if found.frames < 2:

@@ -11,7 +11,7 @@ Points = dict[int, dict[str, float]]
 
 def tracked_rates(summary: Summary) -> Points:
     """By rising step. Checkpoints of one training ("grasp@2000") are one line, at their training
-    steps; any other policy, and what is counted of the run, stands at step 0.
+    steps; any other policy, and the counts of the run, are at step 0.
 
     success_rate/POLICY, and with /low and /high the ends of its interval; success_rate/POLICY/TASK;
     trials/finished, failed, missing. What has no rate is left out."""

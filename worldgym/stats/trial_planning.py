@@ -20,9 +20,7 @@ from worldgym.stats.trial_plan_request import TrialPlanRequest
 
 MAX_TRIALS = 1_000_000
 NUISANCES = 40  # common rates in (0, 0.5) that Barnard's test is held to
-BEYOND = (
-    8  # numbers after a sufficient one that must suffice too: exact power rises in a saw's teeth
-)
+BEYOND = 8  # numbers after a sufficient one that must suffice too: exact power is not monotonic
 ROUNDING = 1e-9  # of a probability or a width
 
 
@@ -106,8 +104,8 @@ def plan(wanted: TrialPlanRequest) -> TrialNumbers:
 
 
 def trials_for_width(width: float, rate: float = 0.5, level: float = 0.95) -> int:
-    """Smallest n whose Wilson interval at this observed rate is at most so wide, from end to end.
-    0.5 is the widest."""
+    """Smallest n whose Wilson interval at this observed rate has at most this width, from end to
+    end. 0.5 is the widest."""
     if not 0 < width < 1 or not 0 <= rate <= 1:
         raise InputError(
             f"width must lie between 0 and 1, and the rate too, not {width} and {rate}; 0.2 is 10 "
@@ -123,8 +121,8 @@ def trials_for_width(width: float, rate: float = 0.5, level: float = 0.95) -> in
 
 def repeats_factor(repeats: int, correlation: float) -> float:
     """How many times as many trials it takes when each initial frame is tried `repeats` times, and
-    outcomes of one frame correlate so: the design effect 1 + (m - 1) rho of L. Kish (1965), Survey
-    Sampling, section 5.4."""
+    outcomes of one frame have this correlation: the design effect 1 + (m - 1) rho of L. Kish
+    (1965), Survey Sampling, section 5.4."""
     if repeats < 1 or not 0 <= correlation <= 1:
         raise InputError(
             f"needs 1 repeat or more and a correlation from 0 to 1, not {repeats} and "
@@ -211,8 +209,9 @@ def barnard_calls(n: int, alpha: float = 0.05) -> np.ndarray[tuple[int, int], np
 def real_trials_with_generated(
     width: float, rate: float, correlation: float, generated: int, level: float = 0.95
 ) -> int:
-    """Real trials, one an initial frame, for an interval of `worldgym estimate` so wide beside so
-    many further generated frames, where real and generated outcomes of a frame correlate so.
+    """Real trials, one per initial frame, for an interval of `worldgym estimate` of this width,
+    with this many further generated frames and this correlation of real and generated outcomes of a
+    frame.
 
     From the estimator's own variance (see prediction.expected_gain). Never more than without.
     """

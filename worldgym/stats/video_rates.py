@@ -1,4 +1,4 @@
-"""Success rates over judged videos that no run made."""
+"""Success rates over judged videos that do not come from a run."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def check_and_time(
     outcomes.append(RuleOutcome("a world can show what it needs", met))
     if world is not None:
         differences = "; ".join(policy.spec.differences(world))
-        outcomes.append(RuleOutcome("speaks the world's action convention", differences or None))
+        outcomes.append(RuleOutcome("its action convention is the world's", differences or None))
     timed = attempt(lambda: _latency(policy, frame_shape, calls))
     compared = _compared(policy.spec, world) if world is not None else {}
     latency = None if isinstance(timed, Failure) else timed
@@ -100,7 +100,7 @@ def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> Poli
     was recorded."""
     compared = attempt(compare)
     said = compared.reason if isinstance(compared, Failure) else compared.complaint()
-    outcomes = (*report.outcomes, RuleOutcome("goes with the recorded actions", said))
+    outcomes = (*report.outcomes, RuleOutcome("its actions agree with the recorded ones", said))
     return replace(
         report, outcomes=outcomes, open_loop=None if isinstance(compared, Failure) else compared
     )

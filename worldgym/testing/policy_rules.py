@@ -27,8 +27,8 @@ def check_policy(
     trials: Sequence[Trial] | None = None,
     atol: float = 1e-5,
 ) -> None:
-    """Chunks of the promised shape within the spec's bounds; the same twice; states are kept; a
-    batch equals its rows one by one.
+    """Chunks of the promised shape within the spec's bounds; the same input gives the same result;
+    states are kept; a batch equals its rows one by one.
 
     The policy is shown what its `needs` ask for: history, views, a state that follows from the
     actions.
@@ -93,7 +93,7 @@ def policy_rules(
         "actions have the promised shape, finite and in bounds": lambda: require(
             len(actions()) == len(known), who, "lost a trial"
         ),
-        "the same twice": repeats,
+        "the same input gives the same result": repeats,
         "there is no hidden state": carries,
         "a batch equals its rows one by one": stands_alone,
     }

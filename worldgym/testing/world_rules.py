@@ -39,8 +39,9 @@ def check_world(world: World[Any], tolerance: int = 1) -> None:
 
 
 def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule]:
-    """The rules by name. Frames of the promised shape; the same twice; a state may be stepped again
-    after a detour; a batch equals its rows one by one; frames do not depend on later actions.
+    """The rules by name. Frames of the promised shape; the same input gives the same result; a
+    state may be stepped again after a detour; a batch equals its rows one by one; frames do not
+    depend on later actions.
 
     tolerance: grey levels of 255 that a row in a batch may differ from the row alone, for float
     rounding. 0 = exact."""
@@ -54,7 +55,7 @@ def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule
     return {
         "its declaration is valid": WorldRule(lambda: card_is_sound(world)),
         "frames have the promised shape": WorldRule(lambda: bench().draws()),
-        "the same twice": _promised(seeded, lambda: bench().repeats()),
+        "the same input gives the same result": _promised(seeded, lambda: bench().repeats()),
         "there is no hidden state": _promised(free or seeded, lambda: bench().carries()),
         "a batch equals its rows one by one": _promised(
             batched, lambda: bench().rows_stand_alone(tolerance)
@@ -62,7 +63,7 @@ def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule
         "frames do not depend on later actions": _promised(
             seeded or early, lambda: bench().is_causal(tolerance)
         ),
-        "it continues from frames as from its state": _promised(
+        "it continues from frames and from its state alike": _promised(
             seeded or again, lambda: bench().rewinds()
         ),
     }
@@ -243,7 +244,7 @@ class _Bench:
         require(
             mean <= 8.0,
             self.who,
-            f"begun again from its last frame it goes on otherwise, by {mean:.1f} grey levels on "
+            f"restarted from its last frame it continues differently, by {mean:.1f} grey levels on "
             f"average: it cannot rewind",
         )
 

@@ -34,9 +34,9 @@ class CodecTrainConfig:
     easy and large).
 
     edge_weight: of the error of differences between neighbouring pixels, where handles and gaps are
-    a large part. contrast: share of the loss in which errors count by the contrast around them:
-    what is dark on dark is as well worth drawing. start: checkpoint of a codec to continue from, of
-    as many channels or fewer than `model`; None = a new one. decoder_only: of `start`, whose
+    a large part. contrast: share of the loss in which errors are weighted by the local contrast:
+    dark objects on a dark background count as much. start: checkpoint of a codec to continue from,
+    of as many channels or fewer than `model`; None = a new one. decoder_only: of `start`, whose
     latents then stay what they are. mix: share of every store in a batch, in any unit; empty =
     every episode is as likely as any other."""
 
@@ -57,7 +57,7 @@ class CodecTrainConfig:
 
 @dataclass(frozen=True)
 class Frameset:
-    """Frames of many episodes, those of a store after those of the one before.
+    """Frames of many episodes, store after store.
 
     pixels: uint8 [frames, H, W, 3] a store.   spans: [episodes, 3] store, first row and rows of
     each.   stores: [stores + 1] number of the first episode of each, and of all.
@@ -197,8 +197,8 @@ def _edge_error(output: Tensor, pixels: Tensor, weight: Tensor, dim: int) -> Ten
 
 @torch.no_grad()
 def _recalibrate(codec: ConvCodec, data: Frameset, config: CodecTrainConfig) -> None:
-    """The averaged weights need statistics of their own: unit variance is a promise of the
-    codec."""
+    """The averaged weights need new statistics, because a codec guarantees latents of unit
+    variance."""
     codec.normalize.reset_running_stats()
     codec.normalize.momentum = None  # a plain average
     for index in range(40):

@@ -9,12 +9,12 @@ steps of few lie (rectified flow, arXiv 2209.03003):
     x_t = add_noise(x*, eps, t),   x^ = x_t stepped to clean by v(x_t, t | c),   loss = w |x^ -
     x*|^2,   t of the student's grid
 
-c are frames that the student itself has finished, as in self forcing (arXiv 2506.08009): taught
-behind recorded frames it would never see what its own small errors grow into. Both roll out
-together: the student's frames become the context of both.
+c are frames that the student itself has finished, as in self forcing (arXiv 2506.08009): trained
+after recorded frames, it would never see how its own small errors grow. Both roll out together: the
+student's frames become the context of both.
 
-Of several views a student goes on to learn, as its teacher did, how an initial frame of the main
-view alone is completed (`worldgym.train.view_noise`): rollouts never show it that."""
+With several views, a student also continues to learn to complete an initial frame from the main
+view alone (`worldgym.train.view_noise`), because rollouts never train that."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class DistillConfig:
 
     steps: those of the student. It rolls out with each number in turn; the first is the one that
     its checkpoint names. shuffled: share of rows that take the actions of another clip, so that it
-    also follows what nobody demonstrated. steered: share of rows whose ends lie behind the
-    teacher's own frames, not the student's: these pull a student that has drifted back to where its
-    teacher would be; behind the student's frames the teacher continues from the drift."""
+    also follows actions that were not demonstrated. steered: share of rows whose ends lie behind
+    the teacher's own frames, not the student's: these pull a drifted student back to the teacher's
+    rollout; after the student's frames the teacher continues from the drift."""
 
     teacher: Path
     teacher_steps: int = 4

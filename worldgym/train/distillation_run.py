@@ -68,10 +68,8 @@ def distill_world(request: DistillRequest) -> Path:
 def student_config(
     teacher: WorldConfig, distill: DistillConfig, request: DistillRequest
 ) -> WorldTrainConfig:
-    """All that the student shares with its teacher, and a quarter of the rates that trained it: it
-    starts where the teacher is.
-
-    Clips of a window and a half, so that rollouts pass the place where it moves.
+    """The teacher's settings, with a quarter of its learning rates, because the student starts from
+    its weights. Clips of one and a half windows, so that rollouts include a move of the window.
     """
     window = teacher.sampler.window
     network = teacher.network

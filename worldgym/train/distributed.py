@@ -2,8 +2,8 @@
 started by torchrun.
 
 Each computes its rows of a batch, gathers the gradients of its shard of the weights, updates that
-shard and sends it to the others. Batches and noise are functions of (seed, step), so a run does not
-depend on how many there are but for the order of that sum."""
+shard and sends it to the others. Batches and noise are functions of (seed, step), so the number of
+processes changes only the order of that sum."""
 
 from __future__ import annotations
 
@@ -118,10 +118,8 @@ class Shards:
 
 
 def follow_parent() -> None:
-    """On Linux, ends this process when its parent ends, however that ended.
-
-    Else the workers of a killed run would go on writing to its folder, beside those of its next
-    start."""
+    """On Linux, ends this process when its parent ends for any reason. Otherwise the workers of a
+    killed run would continue to write to its folder, together with those of its next start."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -131,7 +129,7 @@ def process_group(device: str, processes: int) -> Iterator[str]:
     """=> the device of this process, "cuda:3" say. Under torchrun it meets the other processes
     here; alone, nothing happens.
 
-    processes: as many as are to be started here, which torchrun does instead.
+    processes: how many to start here; torchrun starts them itself.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # torchrun's mark
         yield device
@@ -153,8 +151,7 @@ def process_group(device: str, processes: int) -> Iterator[str]:
 
 @contextmanager
 def rank_zero_first() -> Iterator[None]:
-    """What is written once is written by the first process; the others come after it and find it
-    done."""
+    """The first process writes what is written only once; the others wait for it."""
     together = distributed.is_initialized()
     if together and not ProcessGroup.current().first:
         distributed.barrier()

@@ -154,7 +154,7 @@ def inverse_dynamics_loss(
     scale: Tensor,
     config: FitConfig,
 ) -> Callable[[int], Tensor]:
-    """Smooth L1 in standard deviations: commands that an arm cannot follow must not rule the
+    """Smooth L1 in standard deviations: commands that an arm cannot follow must not dominate the
     fit."""
 
     device = net.maps.weight.device

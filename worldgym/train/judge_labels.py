@@ -41,7 +41,7 @@ class Labels:
         return self.done_within(self.first, self.later)
 
     def done_within(self, first: Ints, later: Ints) -> Bools:
-        """Whether it was done in any of so many frames later than each of these initial frames."""
+        """Whether the task was done within this many frames after each of these initial frames."""
         return np.array(
             [self.done[f + 1 : f + 1 + n].any() for f, n in zip(first, later, strict=True)]
         )
@@ -55,7 +55,7 @@ def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[st
         raise InputError(
             f"{store.root}: {len(held_back)} episodes have a seed that {hold_back} divides and "
             f"{len(trained_on)} have not; "
-            f"a judge needs both, so choose another hold_back"
+            f"a judge needs both, so record episodes of more seeds"
         )
     return trained_on, held_back
 
@@ -107,7 +107,7 @@ def sampling_pools(labels: Labels) -> list[Ints]:
 
 
 def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
-    """`count` episodes, every pool alike and then evenly within it."""
+    """`count` episodes: each pool equally often, and uniformly within a pool."""
     return np.array(
         [
             pool[rng.integers(len(pool))]

@@ -1,9 +1,9 @@
 """Trains the success classifier from an episode store that knows, frame by frame, whether the task
 was done.
 
-Episodes are drawn half successes, half not, every instruction alike, those that a world drew as
-often as recorded ones, and half of them are cut short: what leads to a success is none yet. A few
-get another task's instruction and count as failures, so that the text must be read."""
+Episodes are drawn half successes, half not, every instruction alike, generated ones as often as
+recorded ones, and half of them are cut short: the beginning of a success is not a success yet. A
+few get another task's instruction and count as failures, so that the text must be read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 SWAPPED = 0.05  # share of episodes shown with another task's instruction
 CUT = 0.5  # share of episodes that end early, after a quarter of their frames at the soonest
-FRAMES = 0.5  # weight of the answers to single frames, which the verdict does not rest on
+FRAMES = 0.5  # weight of the answers to single frames, which the verdict does not use
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class JudgeTrainConfig:
     out: Path
     hold_back: int = 11
     """one in so many seeds (extras["seed"]) is held out from training, whatever was recorded from
-    it; a prime falls in step with no other choice by seed"""
+    it; a prime, so that it does not coincide with other choices by seed"""
     drawn: str = ""
-    """names of episodes that a world drew end so, e.g. "-generated". They are half of what is
-    learned from, and of those held out they alone choose the decision, by the rates of tasks
+    """ending of the names of generated episodes, e.g. "-generated". They are half of the training
+    data, and only the held-out ones among them choose the decision, by the rates of tasks
     (`fit_rates`). Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
@@ -75,7 +75,7 @@ class JudgeTrainConfig:
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
     start: Path | None = None
-    """checkpoint of a judge to learn on from; of this network"""
+    """checkpoint of a judge with the same network, to continue training from"""
     views: tuple[str, ...] = ()
     """names of the cameras that it reads; empty = the main one"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
@@ -94,7 +94,7 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
     if not held_back:
         raise InputError(
             f'{store.root}: no held-out episode of known success ends in "{config.drawn}"; '
-            f"generate some or leave drawn empty"
+            f"generate some, or leave out --drawn"
         )
     labels = make_labels(cache, trained_on, config.drawn, config.views)
     torch.manual_seed(config.fit.seed)
@@ -130,7 +130,7 @@ def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
     if net.config != wanted:
         raise InputError(
             f"{start}: a judge of another network ({net.config}) than this training's ({wanted}); "
-            f"start from none"
+            f"leave out --start"
         )
     return net.requires_grad_(True).train()  # a loaded one is frozen
 
@@ -167,8 +167,8 @@ def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Calla
 
 
 class Ahead:
-    """A function of the step, computed for the next one while this one is learned from: half of a
-    step's time otherwise."""
+    """A function of the step. The next batch is made during the current step; otherwise it would
+    take half of a step's time."""
 
     def __init__(self, make: Callable[[int], Lesson]) -> None:
         self._make = make
@@ -275,6 +275,6 @@ def judge_card(
         "# Success classifier\n\nReads initial frame, later frames and instruction of a rollout; "
         "success counts at any time.\n"
         f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
-        f"## Held-back episodes (training stores, one seed of {config.hold_back})\n\n"
+        f"## Held-out episodes (training stores, one seed of {config.hold_back})\n\n"
         f"{table(confusion)}\n## Recipe\n\n{config_markdown(asdict(config.fit))}"
     )

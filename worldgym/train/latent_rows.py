@@ -23,8 +23,8 @@ class LatentRows(Protocol):
 
 
 class StreamedRows:
-    """Memory-mapped files: only a batch's rows are read, and what the system keeps of them in
-    memory is its own affair."""
+    """Memory-mapped files: only a batch's rows are read, and the operating system decides what
+    stays in memory."""
 
     def __init__(self, parts: Sequence[npt.NDArray[np.float16]], device: str) -> None:
         self._parts = parts

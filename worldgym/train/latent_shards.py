@@ -1,4 +1,4 @@
-"""Latents of a whole store, made once and kept on disk under what the codec calls them.
+"""Latents of a whole store, computed once and kept on disk under the codec's name for them.
 
     STORE/cache/latents-<codec.latents>.npy   float16 [total frames, C, h, w], memory-mapped, rows
     as in the frame cache STORE/cache/latents-<codec.latents>.json  which episode begins where

@@ -1,8 +1,8 @@
 """The one training loop: steps, progress, checkpoints and resumption.
 
 A recipe gives it a model, a loss that is a function of the step, and what to do at a checkpoint.
-Batches and noise depend on (seed, step) alone, so a run that was stopped goes on to the same bits
-as one that was not."""
+Batches and noise depend on (seed, step) alone, so a stopped and resumed run equals an uninterrupted
+one bit by bit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BUFFERS = "buffers/"
 class Trained:
     """A model after `step` steps. weights: their moving averages, by name of the parameter.
 
-    losses: of every step since the loop began or went on."""
+    losses: of every step since the loop began or resumed."""
 
     step: int
     weights: dict[str, Tensor]

@@ -27,7 +27,7 @@ Mask = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Which episodes of a store are learned from, and what of them."""
+    """Which episodes of a store are used for training, and which of their labels."""
 
     store: Path
     episodes: int = 0

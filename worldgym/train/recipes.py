@@ -27,8 +27,8 @@ class Recipe:
 
 
 def reference_codec(out: Path, device: str) -> CodecTrainConfig:
-    """A quarter of an hour on two CPU cores. The bundled one came by way of 8 and 16 channels:
-    docs/reference-world.md."""
+    """A quarter of an hour on two CPU cores. The bundled one was trained with 8, then 16, then 24
+    channels: docs/reference-world.md."""
     optimizer = OptimizerConfig(steps=2200, lr=1e-3)
     return CodecTrainConfig(
         out, ConvCodecConfig(channels=24), optimizer, device=device, edge_weight=0.5, contrast=0.7
@@ -39,7 +39,7 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
     """The world of the reference tasks: 9.9 M parameters, 96x96; two hours on two CPU cores (or
     minutes on one GPU).
 
-    The bundled weights have seen more clips, in legs while settings changed:
+    The bundled weights were trained on more clips, in stages with different settings:
     docs/reference-world.md."""
     return WorldTrainConfig(
         out=out,
@@ -62,10 +62,10 @@ def panda_codec(out: Path, device: str) -> CodecTrainConfig:
 
 
 def panda_world(out: Path, device: str) -> WorldTrainConfig:
-    """A small world of two views at 96x96: 36 tokens each, which meet in every spatial block. It
-    continues from the bundled world, whose blocks know already how an arm moves by a sum of
-    actions. Clips are short: small trainings see more of them, and the initial frame is shown
-    besides."""
+    """A small world of two views at 96x96: 36 tokens each, which attend to each other in every
+    spatial block. It continues from the bundled world, whose blocks know already how an arm moves
+    by a sum of actions. Clips are short, so that a small training sees more of them; the initial
+    frame is shown in addition."""
     like = reference_world(out, device)
     return replace(
         like,
@@ -93,7 +93,7 @@ def bridge_world(out: Path, device: str) -> WorldTrainConfig:
     """A world for a handful of real episodes: 5.5 M parameters, 128x128, nine minutes on two CPU
     cores.
 
-    It memorises these episodes; what it shows is that real data go all the way (`make
+    It memorises these episodes, and only shows that real data pass through all steps (`make
     bridge-sample`)."""
     return WorldTrainConfig(
         out=out,
@@ -116,8 +116,8 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
     pairs of blocks; 16 is theirs.
 
     Frames of 256 x 256 through an autoencoder of 16 channels and downsampling 8; actions of up to
-    10 numbers. One process per device trains on 4 clips. Theirs is the constant learning rate; here
-    it warms up, and falls at the end of the run."""
+    10 numbers. One process per device trains on 4 clips. They use a constant learning rate; here it
+    warms up, and falls at the end of the run."""
     return WorldTrainConfig(
         out=out,
         network=published_network(scale),

@@ -1,7 +1,7 @@
-"""`worldgym world train-states`: the small network that says how the robot stands in what a world
-draws (`worldgym.world.state_head`).
+"""`worldgym world train-states`: the small network that estimates the robot's state in generated
+frames (`worldgym.world.state_head`).
 
-It learns from recorded latents, with noise on them, for a world's latents are never exact; it is
+It learns from recorded latents with added noise, because a world's latents are never exact; it is
 measured on held-out recordings, and on what the world draws by their actions.
 """
 
@@ -110,7 +110,7 @@ def measure_state_head(request: StateHeadRequest) -> list[StateError]:
 
 
 def drawn_errors(world: DiffusionWorld, episode: Episode) -> Floats:
-    """[T, S]: predicted less recorded, at every frame that the world draws by the actions."""
+    """[T, S]: predicted minus recorded, at every frame that the world draws by the actions."""
     assert episode.states is not None
     state = world.reset(episode.frames[:1], [0])
     told = []

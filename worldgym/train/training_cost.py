@@ -34,7 +34,7 @@ class Budget:
 
     @property
     def hours(self) -> float:
-        """At the rate of the measured product: what the run takes at least."""
+        """Lower bound of the run's time, at the rate of the measured product."""
         return self.steps * self.flops / self.flops_rate / 3600
 
     def __str__(self) -> str:
@@ -78,8 +78,8 @@ def _muon(config: WorldTrainConfig, name: str, parameter: Tensor) -> bool:
 
 
 def activation_bytes(config: WorldTrainConfig, rows: int) -> int:
-    """Of `rows` clips. A pair of blocks keeps as much as the next: measured on one and on two of
-    them."""
+    """Of `rows` clips. Every pair of blocks keeps the same amount: measured with one and with two
+    pairs."""
     one, two = (
         _saved(replace(config, network=replace(config.network, pairs=pairs)), rows)
         for pairs in (1, 2)
@@ -127,7 +127,7 @@ def _saved(config: WorldTrainConfig, rows: int) -> int:
 
 def matmul_rate(device: str, dtype: torch.dtype) -> float:
     """Floating-point operations per second of square matrix products; the best of a few, after a
-    warm-up. Of one where that takes a second, as bfloat16 does without a matrix unit."""
+    warm-up. A single one if it takes a second, as bfloat16 does without a matrix unit."""
     size = 8192 if device.startswith("cuda") else 1024
     a = torch.randn(size, size, device=device).to(dtype)
     times = list[float]()

@@ -75,7 +75,7 @@ class DistillRequest:
     batch: int = 8
     """rollouts per step"""
     still_weight: float = 0.0
-    """as of `worldgym world train`"""
+    """as for `worldgym world train`"""
     save_every: int = 50
     """optimiser steps between checkpoints"""
     codec: Path | None = None

@@ -26,7 +26,7 @@ def hold_settings(
     """OUT/run.json: what a run must be resumed with. InputError if OUT holds a run with other
     settings, or of another kind of device, which rounds otherwise.
 
-    other_device: it may go on there; that is said on standard error."""
+    other_device: it may continue there, with a message on standard error."""
     path = out / "run.json"
     kind = torch.device(device).type
     if path.exists():
@@ -52,8 +52,8 @@ def _check_device(out: Path, began: str, now: str, allowed: bool) -> None:
 
 
 class BackgroundSaver:
-    """Runs one piece of work at a time beside the training, in order. What fails is raised by the
-    next call, or at the end."""
+    """Runs one piece of work at a time in the background, in order. An error is raised by the next
+    call, or at the end."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "save")

@@ -2,10 +2,10 @@
 recorded, and initial frames that are known in part.
 
 In half of the frames every view has its own noise level, in the others all share one, as in a
-rollout. A view that an episode was recorded without is noise alone, at the highest level, and
-counts for nothing in the loss: the network learns what it means not to know it, and never what to
-invent. Of the views that are there some are dropped from the initial frame at random, as where a
-task brings the main view alone; and the initial frame itself is completed, see `completion_loss`.
+rollout. A view that an episode lacks is pure noise, at the highest level, and has no weight in the
+loss: the network learns to work without it, and is never trained to invent it. Some of the existing
+views are dropped from the initial frame at random, as for a task that has only the main view; and
+the initial frame itself is completed, see `completion_loss`.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ def completion_loss(
     config: WorldTrainConfig,
     generator: torch.Generator,
 ) -> Tensor:
-    """Mean squared error of v in the further views of an initial frame whose main view is clean
-    and all that is shown: what `worldgym.world.completion.draw_missing` asks for, and what clips
-    from the middle of an episode hardly ever show."""
+    """Mean squared error of v in the further views of an initial frame, given only its clean main
+    view: what `worldgym.world.completion.draw_missing` asks for, and what clips from the middle of
+    an episode hardly ever show."""
     views = batch.present.shape[1]
     x = apart(batch.start.float(), views)
     draws = config.batch, *x.shape[1:]

@@ -40,12 +40,11 @@ SHOWN = 6  # of them on the contact sheet
 
 @dataclass(frozen=True)
 class TrainRun:
-    """train: episode stores.   held_out: one for each robot, or for some.   codec: its
-    checkpoint.   processes: on a CPU one per core, one thread each: several threads of one process
-    wait for each other at every operation, and crawl when anything else
-    runs.   distill: where the world is to be a student, of whom.   other_device: see
-    `hold_settings`.   track: see `Trackers`; TensorBoard's files in OUT/tensorboard are always
-    written.
+    """train: episode stores.   held_out: one for each robot, or for some.   codec: its checkpoint.
+    processes: on a CPU one per core, one thread each: several threads of one process wait for each
+    other at every operation, and are very slow when anything else runs. distill: how to distil the
+    world from a teacher, if it is a student.   other_device: see `hold_settings`.   track: see
+    `Trackers`; TensorBoard's files in OUT/tensorboard are always written.
     """
 
     config: WorldTrainConfig

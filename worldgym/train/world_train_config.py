@@ -1,4 +1,4 @@
-"""What a training of a world is made of."""
+"""The configuration of the training of a world."""
 
 from __future__ import annotations
 

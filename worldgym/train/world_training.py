@@ -49,7 +49,7 @@ class Objective:
     """loss(network, tables, step, group): of this process's rows of a batch, a function of (seed,
     step).
 
-    passes: of a clip's frames through the network, which a step's products amount to.   facts: for
+    passes: of a clip's frames through the network in one step, to count its products.   facts: for
     the checkpoint's config."""
 
     loss: Callable[[DiT, Tables, int, ProcessGroup], Tensor]
@@ -142,7 +142,8 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
 
 
 def _start(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
-    """Of a robot that takes other actions the network learns again what they are."""
+    """For a robot with other actions, the network learns the action embedding from the
+    beginning."""
     data, tensors = load_folder(folder, KIND)
     start = from_mapping(DiTConfig, data["network"])
     if "spec" in data and data["spec"] != robots[0].spec.to_json():
@@ -193,8 +194,8 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
 
 
 def place_weight(x: Tensor, start: Tensor, config: WorldTrainConfig) -> Tensor:
-    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: how much the loss counts a place,
-    by what moves there and what must not."""
+    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: the loss weight of each place, by
+    what moves there and what must stay."""
     moving = motion_weight(x, start, config.motion_weight)
     return moving + still_weight(x, start, config.still_weight)
 
@@ -215,7 +216,7 @@ def still_weight(x: Tensor, start: Tensor, extra: float) -> Tensor | float:
     plain or has nothing changed near it, up to `extra` where a thing that stands out from its
     surroundings stays as it was while something moves within two places of it.
 
-    A world that redraws what a hand passes over learns most where nothing should happen."""
+    This trains a world not to redraw objects that a hand passes over."""
     if not extra:
         return 0.0
     changed = (x - start.float()[:, None]).square().mean(2).sqrt().clamp(max=1.0)  # [B, T, h, w]

@@ -26,7 +26,7 @@ from worldgym.web.run_library import ListedRun, RunLibrary
 LABELS = "labels.jsonl"  # in the folder of a run
 PREFERENCES = "preferences.jsonl"  # there too
 LABEL, CLOSER = "label", "closer"  # a page's address and template
-TITLES = {LABEL: "Label", CLOSER: "Which came closer?"}
+TITLES = {LABEL: "Label", CLOSER: "Which did better?"}
 MAX_NAME = 80  # characters of a labeller's
 
 

@@ -69,7 +69,7 @@ class Connection:
                 away = now - self._away_since
                 if away + wait > self._patience:
                     raise ServerOutage(
-                        f"{fault}; it was away for {away:.0f} s, start it and run this again"
+                        f"{fault}; no answer for {away:.0f} s: start it and run this again"
                     ) from None
             self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)

@@ -134,7 +134,7 @@ def test_a_step_that_cannot_be_done_names_edit_and_task(path: Path) -> None:
         '[[edit]]\nname = "gone"\nsteps = [{ kind = "remove", mask = { hue = [0, 1], saturation = '
         "[2, 3] } }]"
     )
-    with pytest.raises(InputError, match=r"edit gone of task drawer/1: the mask fits no pixel"):
+    with pytest.raises(InputError, match=r"edit gone of task drawer/1: the mask covers no pixel"):
         read_edits(path)[0].of(TASK)
     with pytest.raises(InputError, match=r"its image is 9x9; give one of 16"):
         read_edits(path)[0].of(replace(TASK, frame=FRAME[:9, :9]))

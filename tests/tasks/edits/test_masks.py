@@ -96,5 +96,5 @@ def test_a_wrong_mask_is_named(table: object, fault: str) -> None:
 
 
 def test_a_mask_that_fits_nothing_says_so() -> None:
-    with pytest.raises(InputError, match="fits no pixel"):
+    with pytest.raises(InputError, match="covers no pixel"):
         pixels((Mask(hue=(100.0, 120.0)),), FRAME)

@@ -101,7 +101,7 @@ def pixels(region: Region, frame: Frames) -> Pixels:
     """bool [H, W] of the union. InputError if it holds no pixel."""
     found = np.any([mask.of(frame) for mask in region], axis=0)
     if not found.any():
-        raise InputError("the mask fits no pixel; look at its places and colours")
+        raise InputError("the mask covers no pixel; check its positions and colours")
     return np.asarray(found)
 
 
@@ -145,6 +145,6 @@ def _drawn(file: Path, height: int, width: int) -> Pixels:
     if picture.shape[:2] != (height, width):
         raise InputError(
             f"{file}: the mask is {picture.shape[1]}x{picture.shape[0]}, the frame "
-            f"{width}x{height}; draw it as large"
+            f"{width}x{height}; make it the same size"
         )
     return np.asarray(picture[..., :3].mean(axis=-1) > 127)

@@ -1,4 +1,4 @@
-// Which of two videos came closer? Both play in step; nobody is told whose they are.
+// Which of two videos did better? Both play in step; nobody is told whose they are.
 import { $, all, keys, watchVideo } from "./app.js";
 import { begin, counted, say, state, whole } from "./labeller.js";
 
@@ -25,7 +25,7 @@ videos[0].addEventListener("timeupdate", () => {
 async function next() {
   asked = await state();
   const { next: pair, pairs, done } = asked;
-  document.title = `WorldGym: which came closer, ${asked.labeller}`;
+  document.title = `WorldGym: which did better, ${asked.labeller}`;
   counted(`${done} of ${pairs} pairs answered`, done, pairs);
   $("instruction").textContent = asked.instruction || "Every pair is answered";
   for (const button of answers) button.disabled = pair === null;
