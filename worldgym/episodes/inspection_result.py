@@ -25,7 +25,7 @@ class Inspection:
     number; empty without one.
     notes: what readers did to make episodes fit => number of episodes.   hints: what the format
     makes likely.
-    issues: kind of fault => episode => detail (see issues.py).   contradictions: of the set's
+    issues: kind of fault => episode => detail (see quality.py).   contradictions: of the set's
     metadata.
     views: names of the views that are read, where there are several.   absent: view => number of
     episodes recorded without it. copies: episode => the one read before that it equals.

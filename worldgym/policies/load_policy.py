@@ -26,7 +26,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
-# NAME of policies/protocol.py, without blanks
+# a name as in policies/policy_protocol.py, but without blanks
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")
 SCRIPTED = ("still", "random")
 OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process

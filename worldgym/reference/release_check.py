@@ -5,9 +5,10 @@ BUNDLE/release.json     seeds; fingerprints of world, judge and every policy; fi
                         {value, tolerance}}
 
 The held-out policies are not bundled (about 9 MiB): they are trained again from the recipes in
-zoo.py, on recordings made again from their seeds. Weights then differ in the last bits on another
-machine, so figures are compared within tolerances, which are what retraining and 50 start states
-per cell may change; how many policies are identical to the release's is printed with them."""
+policy_zoo.py, on recordings made again from their seeds. Weights then differ in the last bits on
+another machine, so figures are compared within tolerances, which are what retraining and 50 start
+states per cell may change; how many policies are identical to the release's is printed with
+them."""
 
 from __future__ import annotations
 

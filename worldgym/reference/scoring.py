@@ -1,7 +1,7 @@
 """Policies of the zoo in a learned world and in the simulator, from the same start states: the
 basis of every published figure.
 
-OUT/truth/SCOPE-KEY     results and initial frames of the simulator (truth.py)
+OUT/truth/SCOPE-KEY     results and initial frames of the simulator (simulator_truth.py)
 OUT/runs/SCOPE-KEY      the run in the world
 
 Everything resumes: what is scored already is not scored again. Keys are made of all that a result

@@ -1,4 +1,4 @@
-"""Trains the policies of a set of the zoo (zoo.py), leaving alone what is there already."""
+"""Trains the policies of a set of the zoo (policy_zoo.py), leaving alone what is there already."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A small transformer that draws chunks of actions from noise: the other architecture beside
 behaviour cloning by regression.
 
-The trunk reads the frame into points once a look (vision.py): each is a token, and so is each
+The trunk reads the frame into points once a look (image_trunk.py): each is a token, and so is each
 action of the chunk. Actions start as noise, attend to each other and to the points, and are moved
 towards what the network takes for the clean chunk, step by step. Flow matching on straight paths,
 x_t = (1 - t) noise + t clean (Y. Lipman et al. (2022), arXiv 2210.02747), with the network
