@@ -48,7 +48,9 @@ def test_what_counts_as_an_option() -> None:
     assert unknown(texts(code), {"--out"}) == {"--actions", "--most_of"}
 
 
-@pytest.mark.parametrize("room", sorted({p.parent for p in ROOT.rglob("*.py")}), ids=lambda room: room.name)
+@pytest.mark.parametrize(
+    "room", sorted({p.parent for p in ROOT.rglob("*.py")}), ids=lambda room: room.name
+)
 def test_every_option_that_is_named_exists(room: Path) -> None:
     options = known()
     for path in room.glob("*.py"):

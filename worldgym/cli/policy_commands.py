@@ -117,11 +117,12 @@ class Check:
 
 def _print(report: PolicyReport) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from worldgym.report.console import OutputConsole
+
+    console = OutputConsole()
     rules = Table(
         title=Text(f"{report.policy}, {report.chunk} actions per call"),
         title_justify="left",

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from worldgym.report.comparison_text import ranking_lines
+from worldgym.report.console import OutputConsole
 from worldgym.report.formats import decimal, number_of, percent, span
 from worldgym.report.trial_sentences import named_reasons
 from worldgym.stats.preference_counts import PairPreferences, PreferenceFigures
@@ -76,7 +76,7 @@ def _verdicts(pair: PairPreferences) -> str:
 def print_calibration(figures: Mapping[str, Any]) -> None:
     """The confusion matrix of a judge, its rates with 95 % intervals, its agreement, and what the
     probes found."""
-    console = Console()
+    console = OutputConsole()
     counts = figures["counts"]
     table = Table(
         title=Text(f"judge {figures['judge']}"), title_justify="left", box=box.SIMPLE_HEAD

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from worldgym.report.console import OutputConsole
 from worldgym.report.edit_section import drops_grid, perturbed_sentences
 from worldgym.report.findings import headline, sentences
 from worldgym.report.formats import NBSP, percent, span
@@ -19,7 +20,7 @@ FEW = 4  # policies that stand side by side with everything known of their cells
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
     """Prints the rates by task and policy, then the sentences of the report."""
-    console = console or Console()
+    console = console or OutputConsole()
     (_full_grid(summary) if len(summary.policies) <= FEW else _short_grid(summary)).print(console)
     if (drops := drops_grid(summary)) is not None:
         drops.print(console)

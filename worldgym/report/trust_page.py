@@ -9,11 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from worldgym.io.files import write_atomic
+from worldgym.report.console import OutputConsole
 from worldgym.report.formats import decimal, percent, span
 from worldgym.report.grid import Grid
 
@@ -24,7 +24,7 @@ Row = tuple[str, ...]
 
 def print_check(found: Mapping[str, Any]) -> None:
     """Colour and reason of each task, then what it rests on."""
-    console = Console()
+    console = OutputConsole()
     table = Table(title=Text(f"world {found['world']}"), title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("task", "verdict", "because"):
         table.add_column(column, overflow="fold")
@@ -134,7 +134,7 @@ def _action_following(found: Mapping[str, Any]) -> tuple[str, Row, list[Row]]:
 
 def print_uncertainty(figures: Mapping[str, Any]) -> None:
     """How well an error predictor finds wrong verdicts, out of fold."""
-    console = Console()
+    console = OutputConsole()
     curves = {kind: scored["risk_coverage"] for kind, scored in figures["out_of_fold"].items()}
     dropped: Sequence[float] = [point["dropped"] for point in next(iter(curves.values()))]
     columns = ["AUROC", *(f"right, {100 * share:.0f} % dropped" for share in dropped)]

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from worldgym.report.console import OutputConsole
 
 COLOURS = {"held": "green", "broken": "red", "not promised": "yellow"}
 
 
 def print_world_report(report: Mapping[str, Any]) -> None:
     """report: `worldgym.testing.world_conformance.WorldReport` as JSON."""
-    console = Console()
+    console = OutputConsole()
     card = report["world"]
     height, width, _ = card["frame_shape"]
     console.print(
