@@ -77,7 +77,7 @@ def test_the_server_of_the_page_is_checked_and_evaluated_in(
     assert ended("world", "check", address) == 0
     told = capsys.readouterr().out
     assert "front, wrist, 64 x 48" in told and max(map(len, told.splitlines())) <= 100
-    assert ended("world", "check", address, "--policy", "still", "--tasks", "T") == 2
+    assert ended("world", "trust", address, "--policy", "still", "--tasks", "T") == 2
     assert "is not a WorldGym checkpoint" in capsys.readouterr().err
     frames = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3)).astype(np.uint8)
     for i in range(2):

@@ -36,7 +36,7 @@ from worldgym.stats.summarize import headline_trials, summary_of
 from worldgym.stats.summary import Summary
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
 from worldgym.stats.tracked_rates import tracked_rates
-from worldgym.stats.world_trust import TrustedTasks, WorldCheck
+from worldgym.stats.world_trust import TrustedTasks, WorldTrust
 from worldgym.types import Task
 
 if TYPE_CHECKING:  # what needs torch waits until something is evaluated
@@ -79,7 +79,7 @@ class EvaluateOptions(TypedDict, total=False):
     shard: tuple[int, int]
     max_minutes: float | None
     stall_minutes: float
-    world_check: Path | None
+    world_trust: Path | None
     include_red: bool
     other_engine: bool
     on: str
@@ -112,7 +112,7 @@ class Comparison:
     rank_intervals: tuple[RankInterval, ...]
     """ranks that the policies may have, the best first"""
     trust: TrustedTasks | None
-    """the check of the world; None without one"""
+    """the trust report of the world; None without one"""
     baseline: BaselineTest | None = None
     """every other policy against a baseline; None where none was asked for"""
 
@@ -155,15 +155,15 @@ class Run:
         """Rates with their intervals, comparisons, ranking, agreement
         with known truth, as in summary.json. Computed from the log."""
         if self._summary is None:
-            beside = calibration_of_run(self.folder), WorldCheck.of_run(self.folder)
+            beside = calibration_of_run(self.folder), WorldTrust.of_run(self.folder)
             self._summary = summary_of(self.attempts, *beside)
         return self._summary
 
     def report(self, include_red: bool = False) -> Path:
         """Writes RUN/report.html and RUN/summary.json again => the path of the report.
 
-        include_red: tasks that the check of the world calls red count in the headline numbers, of
-        `summary` too from now on."""
+        include_red: tasks that the trust report of the world calls red count in the headline
+        numbers, of `summary` too from now on."""
         self._summary = write_results(self.folder, include_red)
         return self.folder / REPORT_NAME
 
@@ -219,10 +219,10 @@ def parts_of(
     given: dict[str, Any] = dict(options)
     loading = {name: given.pop(name) for name in LOADING if name in given}
     budget = given.pop("budget", None)
-    check = given.pop("world_check", None)
+    trust = given.pop("world_trust", None)
     given.pop("track", None)
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
-    return sources, EvaluateConfig(out, trials, check=check, **given)
+    return sources, EvaluateConfig(out, trials, trust=trust, **given)
 
 
 def compare(
@@ -241,7 +241,7 @@ def compare(
     found = Comparison(**{name: getattr(run.summary, name) for name in names})
     if baseline is None:
         return found
-    used = headline_trials(run.header, run.attempts.attempts, WorldCheck.of_run(run.folder))
+    used = headline_trials(run.header, run.attempts.attempts, WorldTrust.of_run(run.folder))
     gate = Gate(margin, equivalent)
     test = against_baseline(used.records, used.policies, used.headline, baseline, gate)
     return replace(found, baseline=test)

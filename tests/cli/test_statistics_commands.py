@@ -171,8 +171,8 @@ def test_compare_is_a_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_compare_leaves_out_what_the_report_leaves_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Edited twins enter no comparison, and neither do the tasks that a check of the world calls
-    red."""
+    """Edited twins enter no comparison, and neither do the tasks that a trust report of the world
+    calls red."""
     run = run_folder(tmp_path / "run")
     log = RunLog.open(run, read_log(run / "log.jsonl")[0])
     for i in range(40):
@@ -195,7 +195,7 @@ def test_compare_leaves_out_what_the_report_leaves_out(
     )
     assert answer["comparisons"][0]["n"] == 40
     check = {"world": "w", "tasks": {"door": {"colour": "red", "reason": "it ignores the hand"}}}
-    (run / "check.json").write_text(json.dumps(check))
+    (run / "trust.json").write_text(json.dumps(check))
     assert json.loads(said(["compare", str(run), "--json"], capsys))["trust"]["left_out"] == [
         "door"
     ]

@@ -18,7 +18,7 @@ from worldgym.io.run_log import read_log
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import adopt_check
+from worldgym.stats.world_trust import adopt_trust
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -63,7 +63,7 @@ def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
             ).read_bytes()
 
 
-def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) -> None:
+def test_the_trust_report_and_the_calibration_of_the_shards_come_along(tmp_path: Path) -> None:
     run(tmp_path / "whole")
     shards = [tmp_path / f"shard-{part}" for part in (1, 2)]
     for part, shard in enumerate(shards, 1):
@@ -72,17 +72,17 @@ def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) 
         "world": "fake-world",
         "tasks": {"a": {"colour": "red", "reason": "shuffled actions succeed"}},
     }
-    (tmp_path / "check.json").write_text(json.dumps(check))
+    (tmp_path / "trust.json").write_text(json.dumps(check))
     for folder in (tmp_path / "whole", *shards):
-        adopt_check(folder, tmp_path / "check.json", "fake-world")
+        adopt_trust(folder, tmp_path / "trust.json", "fake-world")
     for include_red in (False, True):
         whole = write_summary(tmp_path / "whole", RunAttempts.read(tmp_path / "whole"), include_red)
         merged = merge(shards, tmp_path / "merged", include_red)
         assert merged.trust == whole.trust and merged.policies == whole.policies
     assert merged.trust is not None and merged.trust.left_out == ()
     assert len({policy.trials for policy in merged.policies}) == 1
-    (shards[1] / "check.json").write_text(json.dumps({**check, "tasks": {}}))
-    with pytest.raises(InputError, match=r"check\.json differ"):
+    (shards[1] / "trust.json").write_text(json.dumps({**check, "tasks": {}}))
+    with pytest.raises(InputError, match=r"trust\.json differ"):
         merge(shards, tmp_path / "other")
 
 

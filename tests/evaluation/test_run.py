@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluation.export import export
-from worldgym.evaluation.load_parts import _check_beside
+from worldgym.evaluation.load_parts import _trust_beside
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin, environment
 from worldgym.evaluation.run import evaluate
@@ -182,16 +182,16 @@ def test_halves_of_a_batch_are_alike_for_a_policy_that_computes_elsewhere(
     assert len(set(rows)) == 1 and 2 * rows[0] <= max(batch, 2)
 
 
-def test_the_check_is_found_however_the_world_is_named(tmp_path: Path) -> None:
+def test_the_trust_report_is_found_however_the_world_is_named(tmp_path: Path) -> None:
     (tmp_path / "w" / "world").mkdir(parents=True)
     for place in ("w", "w/world"):
-        (tmp_path / place / "check.json").touch()
-        assert {_check_beside(tmp_path / name) for name in ("w", "w/world")} == {
-            tmp_path / place / "check.json"
+        (tmp_path / place / "trust.json").touch()
+        assert {_trust_beside(tmp_path / name) for name in ("w", "w/world")} == {
+            tmp_path / place / "trust.json"
         }
-        (tmp_path / place / "check.json").unlink()
-    (tmp_path / "check.json").touch()  # of something else
-    assert _check_beside(tmp_path / "w") is None and _check_beside(tmp_path / "w" / "world") is None
+        (tmp_path / place / "trust.json").unlink()
+    (tmp_path / "trust.json").touch()  # of something else
+    assert _trust_beside(tmp_path / "w") is None and _trust_beside(tmp_path / "w" / "world") is None
 
 
 def test_a_run_of_edited_tasks_may_stop_anywhere(tmp_path: Path) -> None:

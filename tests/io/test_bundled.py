@@ -79,6 +79,6 @@ def test_every_command_takes_the_name() -> None:
         ("play", "world"),  # takes the name too: with it, the bundled tasks and judge are defaults
     }
     assert {place for place, part in parts.items() if not part} == others
-    assert parts["world check", "world"] == "world"
+    assert parts["world check", "world"] == parts["world trust", "world"] == "world"
     assert parts["codec fine-tune", "codec"] == "codec"
     assert parts["world fit-error-predictor", "inverse_dynamics"] == "inverse-dynamics"

@@ -290,13 +290,15 @@ def test_judged_again_without_rollouts(tasks: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again" / "log.jsonl").read_bytes() == before
 
 
-def test_judged_again_the_check_of_the_world_still_counts(tasks: Path, tmp_path: Path) -> None:
+def test_judged_again_the_trust_report_of_the_world_still_counts(
+    tasks: Path, tmp_path: Path
+) -> None:
     run(tmp_path / "run", tasks, FakeJudge())
     check = {
         "world": "fake-world",
         "tasks": {"door": {"colour": "red", "reason": "shuffled actions succeed"}},
     }
-    (tmp_path / "run" / "check.json").write_text(json.dumps(check))
+    (tmp_path / "run" / "trust.json").write_text(json.dumps(check))
     summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
     assert (
         summary.trust is not None

@@ -32,7 +32,7 @@ def test_compare_says_first_what_matters_then_rates_ranks_and_pairs() -> None:
         "In the world model, A comes first of 3 policies (success rate 100 %), but C (100 %) may "
         "be as good or better."
     )
-    assert "the check of the world model is red: door" in text
+    assert "the trust report of the world model is red: door" in text
     assert "A   100 % (84–100 %) of 20 trials on 20 initial frames; rank 1 to 2" in text
     assert "; rank 3\n" in text
     assert "hold for all 3 comparisons together" in text

@@ -20,7 +20,7 @@ from worldgym.stats.confusion import Confusion
 from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import SUMMARY_NAME, Summary, summary_schema
-from worldgym.stats.world_trust import Trusted, WorldCheck
+from worldgym.stats.world_trust import Trusted, WorldTrust
 
 PAGE = Path(__file__).parents[2] / "docs" / "report.md"
 BEGIN, END = "<!-- fields of summary.json -->\n", "<!-- end of the fields -->\n"
@@ -41,7 +41,7 @@ def whole() -> Summary:
         record("h", "lid/2", failure_reason="hung up"),
     ]
     planned = {"door": 6, "lid": 3}
-    check = WorldCheck("w", {"door": Trusted("green", "all right")})
+    check = WorldTrust("w", {"door": Trusted("green", "all right")})
     judge = header(["g@1k", "g@2k", "h"]).judge
     calibration = Calibration(judge, Confusion(18, 2, 3, 17, 0, 0))
     return summarize(header(["g@1k", "g@2k", "h"], planned), records, calibration, check)

@@ -1,5 +1,5 @@
-"""What a check says reaches the summary: red tasks are shown, and left out of the headline numbers
-unless asked for."""
+"""What a trust report says reaches the summary: red tasks are shown, and left out of the headline
+numbers unless asked for."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from worldgym.report.page import write_report
 from worldgym.report.trust_sentences import trust_sentence
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import summarize, write_summary
-from worldgym.stats.world_trust import Trusted, WorldCheck, adopt_check
+from worldgym.stats.world_trust import Trusted, WorldTrust, adopt_trust
 
 HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
-CHECK = WorldCheck(
+REPORT = WorldTrust(
     "world-1", {"door": Trusted("red", "9 of 10 invented"), "drawer": Trusted("green", "fine")}
 )
 SCORES = {
@@ -48,12 +48,15 @@ RECORDS = [
 ]
 
 
-def data(check: WorldCheck = CHECK) -> dict[str, Any]:
-    return {"world": check.world, "tasks": {name: vars(task) for name, task in check.tasks.items()}}
+def data(report: WorldTrust = REPORT) -> dict[str, Any]:
+    return {
+        "world": report.world,
+        "tasks": {name: vars(task) for name, task in report.tasks.items()},
+    }
 
 
 def test_red_tasks_enter_no_headline_number() -> None:
-    whole, kept = summarize(HEADER, RECORDS), summarize(HEADER, RECORDS, check=CHECK)
+    whole, kept = summarize(HEADER, RECORDS), summarize(HEADER, RECORDS, trust=REPORT)
     assert [p.trials for p in whole.policies] == [9, 9] and [p.trials for p in kept.policies] == [
         6,
         6,
@@ -74,7 +77,7 @@ def test_red_tasks_enter_no_headline_number() -> None:
 
 
 def test_unless_asked_for() -> None:
-    summary = summarize(HEADER, RECORDS, check=replace(CHECK, include_red=True))
+    summary = summarize(HEADER, RECORDS, trust=replace(REPORT, include_red=True))
     assert [p.trials for p in summary.policies] == [9, 9]
     assert summary.trust is not None and summary.trust.left_out == ()
     assert "left out" not in trust_sentence(
@@ -83,20 +86,20 @@ def test_unless_asked_for() -> None:
 
 
 def test_every_task_red_leaves_an_empty_headline() -> None:
-    reds = WorldCheck("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
-    summary = summarize(HEADER, RECORDS, check=reds)
+    reds = WorldTrust("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
+    summary = summarize(HEADER, RECORDS, trust=reds)
     assert [p.rate for p in summary.policies] == [None, None] and summary.agreement.n == 0
     values = summary.to_json()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
-def test_a_run_keeps_its_check(tmp_path: Path) -> None:
-    path, run = tmp_path / "check.json", tmp_path / "run"
+def test_a_run_keeps_its_trust_report(tmp_path: Path) -> None:
+    path, run = tmp_path / "trust.json", tmp_path / "run"
     path.write_text(json.dumps(data()))
     log = RunLog.open(run, HEADER)
     for record in RECORDS:
         log.append(record)
-    adopt_check(run, path, HEADER.world)
+    adopt_trust(run, path, HEADER.world)
     path.unlink()
     for include_red, left_out in ((False, ("door",)), (True, ())):
         trust = write_summary(run, RunAttempts.read(run), include_red).trust
@@ -105,29 +108,38 @@ def test_a_run_keeps_its_check(tmp_path: Path) -> None:
     assert "Red tasks are left out" in text and "9 of 10 invented" in text
 
 
-def test_a_check_of_another_world_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "check.json"
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "check.json").write_text(json.dumps(data()))
+    assert WorldTrust.of_run(tmp_path) == REPORT
+    (tmp_path / "trust.json").write_text(json.dumps(data(replace(REPORT, tasks={}))))
+    assert WorldTrust.of_run(tmp_path) == replace(REPORT, tasks={})
+
+
+def test_a_trust_report_of_another_world_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
     path.write_text(json.dumps(data()))
     with pytest.raises(InputError, match="world-1, the run's is world-2"):
-        adopt_check(tmp_path / "run", path, "world-2")
+        adopt_trust(tmp_path / "run", path, "world-2")
     with pytest.raises(InputError, match="world-1"):
-        summarize(replace(HEADER, world="world-2"), RECORDS, check=CHECK)
+        summarize(replace(HEADER, world="world-2"), RECORDS, trust=REPORT)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     "content, said",
     [
-        ({"world": "w"}, '"tasks" is missing; run `worldgym world check` again'),
+        ({"world": "w"}, '"tasks" is missing; run `worldgym world trust` again'),
         ({"world": "w", "tasks": []}, '"tasks" holds'),
         ({"world": "w", "tasks": {"a": 1}}, '"tasks.a" holds 1'),
     ],
 )
-def test_what_is_no_check_is_told(tmp_path: Path, content: dict[str, Any], said: str) -> None:
-    path = tmp_path / "check.json"
+def test_what_is_no_trust_report_is_told(
+    tmp_path: Path, content: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "trust.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=said):
-        WorldCheck.read(path)
-    path.write_text(json.dumps(data(WorldCheck("w", {"a": Trusted("blue", "")}))))
+        WorldTrust.read(path)
+    path.write_text(json.dumps(data(WorldTrust("w", {"a": Trusted("blue", "")}))))
     with pytest.raises(InputError, match="holds 'blue'; it must be"):
-        WorldCheck.read(path)
+        WorldTrust.read(path)

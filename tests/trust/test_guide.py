@@ -40,10 +40,10 @@ def test_every_command_runs(
         main([*words[1:], *(["--steps", "10"] if words[2] == "train-inverse-dynamics" else [])])
     out = capsys.readouterr().out
     assert "finding wrong verdicts, out of fold" in out and "Action following" in out
-    found = json.loads(Path("runs/check/check.json").read_text())
+    found = json.loads(Path("runs/trust/trust.json").read_text())
     assert len(found["not_measured"]) == 1 and "delayed" in found["not_measured"][0]
-    assert Path("runs/check/delayed/log.jsonl").exists()
-    assert found["wrong_verdicts"] and Path("runs/check/check.html").exists()
+    assert Path("runs/trust/delayed/log.jsonl").exists()
+    assert found["wrong_verdicts"] and Path("runs/trust/trust.html").exists()
     summary = json.loads(Path("runs/mine/summary.json").read_text())
     assert summary["trust"]["include_red"] and set(summary["trust"]["tasks"]) == {"door", "drawer"}
 

@@ -1,5 +1,5 @@
 """Signals that were measured before are found again, with the run that they were measured of.
-How they are measured and resumed: test_world_check.py."""
+How they are measured and resumed: test_trust_report.py."""
 
 from __future__ import annotations
 

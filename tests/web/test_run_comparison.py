@@ -68,7 +68,7 @@ def test_one_name_in_two_runs_is_told_apart(runs: list[tuple[str, str]]) -> None
 
 def test_what_is_red_in_one_world_is_left_out(runs: list[tuple[str, str]]) -> None:
     tasks = {"door": {"colour": "red", "reason": "no"}}
-    check = Path(runs[0][1]) / "check.json"
+    check = Path(runs[0][1]) / "trust.json"
     check.write_text(json.dumps({"world": "world-1", "tasks": tasks}))
     found = compare_runs(runs[:2])
     assert "door" not in found.rates and "Left out" in found.html

@@ -12,7 +12,7 @@ from app_runs import fill, header, trial
 from worldgym.errors import InputError
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.stats.summarize import summarize
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.stats.world_trust import WorldTrust
 from worldgym.web.run_library import RunLibrary
 
 
@@ -34,10 +34,10 @@ def test_every_run_is_found_with_its_card(make_run, tmp_path: Path) -> None:  # 
 def test_red_tasks_stay_out_of_the_rates(make_run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = make_run()
     tasks = {"door": {"colour": "red", "reason": "no"}, "drawer": {"colour": "green", "reason": ""}}
-    (run / "check.json").write_text(json.dumps({"world": "world-1", "tasks": tasks}))
+    (run / "trust.json").write_text(json.dumps({"world": "world-1", "tasks": tasks}))
     library = RunLibrary([run])
     library.scan()
-    summary = summarize(*read_log(run / LOG_NAME), None, WorldCheck.of_run(run))
+    summary = summarize(*read_log(run / LOG_NAME), None, WorldTrust.of_run(run))
     (listed,) = library.runs()
     assert listed.name == "a" and listed.card is not None
     assert listed.card.trust == {"green": 1, "red": 1}

@@ -37,7 +37,7 @@ RUN = Entry(
 )
 WORLD = Entry(
     "world",
-    "train, import, check and serve world models",
+    "train, import, check, trust, serve worlds",
     verbs=(
         Entry("train", "train codec and world model on episodes", "world_commands:Train"),
         Entry(
@@ -49,7 +49,8 @@ WORLD = Entry(
             "world_commands:TrainStates",
         ),
         Entry("import", "import a published WorldGym checkpoint", "world_commands:Import"),
-        Entry("check", "protocol rules, and whether to trust it", "trust_commands:Check"),
+        Entry("check", "does a world follow the protocol?", "world_commands:Check"),
+        Entry("trust", "can it be trusted? a colour per task", "trust_commands:Trust"),
         Entry("serve", "serve a world over a websocket", "world_commands:Serve"),
         Entry(
             "train-inverse-dynamics",

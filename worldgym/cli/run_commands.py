@@ -101,11 +101,11 @@ class Evaluate:
     gpus: float = 0.0
     stall_minutes: float = 0.0
     """stop with exit code 3 if nothing was finished for this long (default: never)"""
-    world_check: Path | None = None
-    """check.json of the world, from `worldgym world check` (default: the one in the world's folder,
+    world_trust: Path | None = None
+    """trust.json of the world, from `worldgym world trust` (default: the one in the world's folder,
     if any)"""
     include_red: bool = False
-    """include tasks that the check calls red in the headline numbers"""
+    """include tasks that the trust report calls red in the headline numbers"""
     other_engine: bool = False
     """continue a run whose frames were drawn by another engine (another device, compiled or
     not, another number format or version): they differ slightly"""
@@ -145,8 +145,8 @@ class Report:
     calibration: Path | None = None
     """calibration.json of the run's judge (`worldgym judge calibrate`), or of its world and judge
     together (`worldgym world calibrate`), copied into RUN: corrected rates are shown too"""
-    world_check: Path | None = None
-    """check.json of the run's world, copied into RUN: red tasks are left out of the headline
+    world_trust: Path | None = None
+    """trust.json of the run's world, copied into RUN: red tasks are left out of the headline
     numbers"""
     include_red: bool = False
     """include red tasks in the headline numbers"""
@@ -158,15 +158,15 @@ class Report:
         from worldgym.io.files import write_atomic
         from worldgym.stats.judge_calibration import CALIBRATION_NAME
         from worldgym.stats.run_calibration import read_calibration
-        from worldgym.stats.world_trust import adopt_check
+        from worldgym.stats.world_trust import adopt_trust
 
         run = Run(self.run)
         if self.calibration is not None:
             found = read_calibration(self.calibration)
             found.check(run.header.judge, run.header.world)
             write_atomic(self.run / CALIBRATION_NAME, self.calibration.read_bytes())
-        if self.world_check is not None:
-            adopt_check(self.run, self.world_check, run.header.world)
+        if self.world_trust is not None:
+            adopt_trust(self.run, self.world_trust, run.header.world)
         run.report(self.include_red)
         show(run, self.json)
 
@@ -181,7 +181,7 @@ class Merge:
     out: Path
     """run folder for the result"""
     include_red: bool = False
-    """include tasks that the runs' check calls red in the headline numbers"""
+    """include tasks that the runs' trust reports call red in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 

@@ -1,4 +1,4 @@
-"""Commands that check whether a world can be trusted."""
+"""Commands that measure whether a world can be trusted."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Check:
-    """Check that a world follows the protocol. With --data, or --policy and --tasks: check whether
-    it can be trusted. Control arms, replay, action following and P(verdict wrong) give each task a
-    colour: green, amber or red. Exit codes 3 and 4 as for `worldgym evaluate`, for the closed loop
-    of --policy."""
+class Trust:
+    """Measure whether a world can be trusted, by recorded episodes (--data) or by policies
+    (--policy and --tasks), or both. Control arms, replay, action following and P(verdict wrong)
+    give each task a colour: green, amber or red. Exit codes 3 and 4 as for `worldgym evaluate`,
+    for the closed loop of --policy."""
 
     world: Positional[WorldName]
-    """anything that `worldgym evaluate --world` takes; with --data or --policy a WorldGym
-    checkpoint"""
+    """a WorldGym checkpoint"""
     data: Path | None = None
     """episode store that the world was not trained on, successes and failures"""
     policy: Policies = ()
-    """policies whose closed loop is checked: "still", "random", or folders"""
+    """policies whose closed loop is measured: "still", "random", or folders"""
     tasks: TasksPlace | None = None
     """folder of NAME.png + NAME.json for these policies"""
     judge: JudgePlace | None = None
@@ -57,51 +56,30 @@ class Check:
     successes that did not truly happen"""
     device: str = "auto"
     engine: EngineName = "auto"
-    """auto: eager, because the sizes in which a check draws are not known beforehand"""
+    """auto: eager, because the sizes in which it draws are not known beforehand"""
     other_engine: bool = False
     """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
-    out: Path = Path("runs/check")
-    """folder for check.json, check.html and the runs of the policies"""
+    out: Path = Path("runs/trust")
+    """folder for trust.json, trust.html and the runs of the policies"""
     json: bool = False
-    """print check.json, or the protocol results, instead of tables"""
+    """print trust.json instead of tables"""
 
     def __call__(self) -> None:
-        if self.data is None and not self.policy and self.tasks is None:
-            self._check_rules()
-        else:
-            self._check_trust()
-
-    def _check_rules(self) -> None:
-        from worldgym.report.world_rules_text import print_world_report
-        from worldgym.testing.world_conformance import check_and_time_world
-        from worldgym.world.world_source import load_world
-
-        report = check_and_time_world(load_world(self.world, device=self.device))
-        print(json.dumps(report.to_json(), indent=2)) if self.json else print_world_report(
-            report.to_json()
-        )
-        if report.broken:
-            raise InputError(
-                f"{self.world}: {report.broken} of {len(report.results)} rules are broken; fix "
-                f"the world, or the capabilities that it declares"
-            )
-
-    def _check_trust(self) -> None:
         from worldgym.api import Run
-        from worldgym.report.trust_page import print_check, write_check_page
-        from worldgym.trust.check_inputs import CheckConfig
-        from worldgym.trust.world_check import check_trust
+        from worldgym.report.trust_page import print_trust, write_trust_page
+        from worldgym.trust.trust_inputs import TrustConfig
+        from worldgym.trust.trust_report import measure_trust
         from worldgym.world.world_source import is_foreign
 
         if is_foreign(self.world):
             raise InputError(
-                f"{self.world} is not a WorldGym checkpoint, so --data and --policy cannot check "
-                f"it; remove them to check whether it follows the protocol"
+                f"{self.world} is not a WorldGym checkpoint, so its trust cannot be measured; "
+                f"`worldgym world check` tests whether it follows the protocol"
             )
-        config = CheckConfig(
+        config = TrustConfig(
             Path(self.world),
             self.out,
             self.data,
@@ -121,13 +99,13 @@ class Check:
             self.gpus,
             self.engine,
         )
-        found = check_trust(config, self._simulated() if self.simulator else None)
-        page = write_check_page(self.out, found)
+        found = measure_trust(config, self._simulated() if self.simulator else None)
+        page = write_trust_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))
         else:
-            print_check(found)
-            print(f"check: {page}")
+            print_trust(found)
+            print(f"trust report: {page}")
         if self.policy and self.tasks:
             end_as([Run(self.out / "run")])
 
@@ -148,7 +126,7 @@ class TrainInverseDynamics:
     data: Path
     """the episode store that the world was trained on"""
     out: Path
-    """folder for its checkpoint; `worldgym world check` finds it as "inverse-dynamics" in the
+    """folder for its checkpoint; `worldgym world trust` finds it as "inverse-dynamics" in the
     world's folder"""
     steps: int = 600
     """optimiser steps"""
@@ -191,7 +169,7 @@ class FitErrorPredictor:
     judge: JudgePlace
     """the judge of the runs"""
     out: Path
-    """folder for signals.jsonl, error-predictor.json and uncertainty.json; `worldgym world check`
+    """folder for signals.jsonl, error-predictor.json and uncertainty.json; `worldgym world trust`
     finds error-predictor.json in the world's folder"""
     inverse_dynamics: InverseDynamicsPlace | None = None
     """default: "inverse-dynamics" in the world's folder"""
@@ -224,7 +202,7 @@ class MeasureMotions:
     """the episode store that the world was trained on"""
     out: Path | None = None
     """default: "known-motions" in the world's folder, where `worldgym world fit-error-predictor`
-    and `worldgym world check` find it"""
+    and `worldgym world trust` find it"""
 
     def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
@@ -249,7 +227,7 @@ class MeasureFamiliarity:
     """episode stores that the world was not trained on, one for each robot"""
     out: Path | None = None
     """default: "familiarity.json" in the world's folder, where `worldgym evaluate` and `worldgym
-    world check` find it"""
+    world trust` find it"""
     device: str = "auto"
 
     def __call__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,32 @@ class Import(PublishedImport):
         from worldgym.world.published_checkpoints import import_published
 
         print(import_published(self))
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check that a world follows the protocol, as far as it promises to, and time it. `worldgym
+    world trust` measures whether it can be trusted."""
+
+    world: Positional[WorldName]
+    """anything that `worldgym evaluate --world` takes"""
+    device: str = "auto"
+    json: bool = False
+    """print the results instead of a table"""
+
+    def __call__(self) -> None:
+        from worldgym.report.world_rules_text import print_world_report
+        from worldgym.testing.world_conformance import check_and_time_world
+        from worldgym.world.world_source import load_world
+
+        report = check_and_time_world(load_world(self.world, device=self.device))
+        found = report.to_json()
+        print(json.dumps(found, indent=2)) if self.json else print_world_report(found)
+        if report.broken:
+            raise InputError(
+                f"{self.world}: {report.broken} of {len(report.results)} rules are broken; fix "
+                f"the world, or the capabilities that it declares"
+            )
 
 
 @dataclass(frozen=True)

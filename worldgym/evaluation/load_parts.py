@@ -17,6 +17,7 @@ from worldgym.evaluation.provenance import Origin, is_ours
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
+from worldgym.io.migration import found_beside
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
@@ -25,7 +26,7 @@ from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.posed import JOINT_MODES, PosedPolicy
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.policy_protocol import Policy
-from worldgym.stats.world_trust import CHECK_NAME
+from worldgym.stats.world_trust import TRUST_NAME
 from worldgym.tasks.known_results import TABLES
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import ActionSpec, Task
@@ -87,14 +88,14 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
             truth = folder
     if isinstance(judge, str | Path):
         judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
-    check = config.check
+    trust = config.trust
     origin = Origin.of_parts(loaded, settings, sources.device)
     if isinstance(world, DiffusionWorld):
         familiarity = None
         if isinstance(sources.world, str | Path):
             place = bundled(sources.world, "world")
             familiarity = familiarity_of(place, world.codec)
-            check = check or _check_beside(place)
+            trust = trust or _trust_beside(place)
         chunk = max((known.policy.chunk for known in loaded), default=1)
         config = replace(config, batch=chosen_batch(config.batch, world, config.out, chunk))
         engine = engine_of_run(sources.engine, config.out)
@@ -107,7 +108,7 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         origin = Origin.of(world, loaded, settings)
     elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
         origin = replace(origin, settings={**origin.settings, "world_code": code})
-    resolved = replace(config, truth=truth, check=check)
+    resolved = replace(config, truth=truth, trust=trust)
     policies = [known.policy for known in loaded]
     return plan_evaluation(resolved, world, policies, tasks, judge, origin)
 
@@ -171,9 +172,9 @@ def _by_robot(loaded: Loaded, spec: ActionSpec, robot: str) -> Loaded:
     return replace(loaded, policy=spoken_in(PosedPolicy(policy, Arm.of(robot)), spec))
 
 
-def _check_beside(world: Path) -> Path | None:
-    """The check.json in the world's folder, or in the one that holds the world beside its codec;
+def _trust_beside(world: Path) -> Path | None:
+    """The trust.json in the world's folder, or in the one that holds the world beside its codec;
     None if there is none."""
     folder = world_folder(world)
     places = (folder, folder.parent) if folder.name == "world" else (folder,)
-    return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)
+    return next(filter(None, (found_beside(place, TRUST_NAME) for place in places)), None)

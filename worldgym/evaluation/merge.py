@@ -16,6 +16,7 @@ from worldgym.errors import InputError
 from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import Line, lines_at
+from worldgym.io.migration import found_beside
 from worldgym.io.run_files import copy_missing, files_named
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
 from worldgym.io.run_log import (
@@ -32,7 +33,7 @@ from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import CHECK_NAME
+from worldgym.stats.world_trust import TRUST_NAME
 
 NAMED = 5  # trials in a message
 TOGETHER = 256  # lines that wait for the disk at once, with their files
@@ -57,15 +58,16 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
     to resume.
 
     A trial that is in several runs counts once, if its results are equal; one that failed for
-    good in some of them is taken from one in which it did not. A check or calibration that lies in
-    the runs comes along. include_red: see `write_results`. InputError if the runs are of different
-    worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds something else.
+    good in some of them is taken from one in which it did not. A trust report or calibration that
+    lies in the runs comes along. include_red: see `write_results`. InputError if the runs are of
+    different worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds
+    something else.
     """
     header = _joined(runs)
     lines = _lines(header, _read(runs))
     with RunLog.open(out, header) as log:
         left = _behind(log.path, lines)
-        for beside in (CHECK_NAME, CALIBRATION_NAME):
+        for beside in (TRUST_NAME, CALIBRATION_NAME):
             _adopt(runs, out, beside)
         while some := list(islice(left, TOGETHER)):
             for path, own in groupby(sorted(some, key=_path_of), _path_of):
@@ -189,12 +191,11 @@ def _place(
 def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
     """The files next to the runs' logs that shape their summaries. InputError if two runs hold
     different ones."""
-    holders = [run for run in runs if (run / name).exists()]
-    for run in holders[1:]:
-        if (run / name).read_bytes() != (holders[0] / name).read_bytes():
+    held = [path for path in (found_beside(run, name) for run in runs) if path is not None]
+    for path in held[1:]:
+        if path.read_bytes() != held[0].read_bytes():
             raise InputError(
-                f"{run / name} and {holders[0] / name} differ; give one to all runs by "
-                f"`worldgym report`"
+                f"{path} and {held[0]} differ; give one to all runs by `worldgym report`"
             )
-    if holders:
-        write_atomic(out / name, (holders[0] / name).read_bytes())
+    if held:
+        write_atomic(out / name, held[0].read_bytes())

@@ -56,7 +56,7 @@ class EvaluateConfig:
     is filled up to one size by repeating a trial: where matrix products round by their shape, a
     trial's pixels are then the same to the last bit for any batch. command: as typed, for the log's
     header. shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
-    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
+    `worldgym.evaluation.merge` puts parts together. trust: what `worldgym world trust` found; kept
     in the run, whose headline numbers leave out red tasks unless `include_red`. other_engine:
     continues with a run whose frames were drawn by other kernels, which round otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.
@@ -76,7 +76,7 @@ class EvaluateConfig:
     shard: tuple[int, int] = (1, 1)
     max_minutes: float | None = None
     stall_minutes: float = 0.0
-    check: Path | None = None
+    trust: Path | None = None
     include_red: bool = False
     other_engine: bool = False
     align: Align = "refuse"
@@ -101,7 +101,7 @@ class EvaluateConfig:
 class EvaluationPlan:
     """All that a run depends on, resolved and checked.
 
-    config:   the options, with truth and check found where they were not named.
+    config:   the options, with truth and trust report found where they were not named.
     trials:   those of this shard.   rows, most: of every batch, and no more; see `rows_of`.
     header:   of the log.   truth: known success of a policy on a task, by their names.
     capabilities: of the world, before it was fitted to the policies.   resized: tasks whose frames

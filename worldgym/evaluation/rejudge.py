@@ -22,6 +22,7 @@ from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.remote_batches import given_up, say_lost
 from worldgym.evaluation.remote_judging import JudgeWorker, judge_job
 from worldgym.io.files import sha256_file
+from worldgym.io.migration import found_beside
 from worldgym.io.progress import progress
 from worldgym.io.run_files import copy_missing
 from worldgym.io.run_log import LOG_NAME, RunLog, read_header, read_log
@@ -39,7 +40,7 @@ from worldgym.judges.labels import Clip
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import CHECK_NAME, adopt_check
+from worldgym.stats.world_trust import TRUST_NAME, adopt_trust
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Task
 
@@ -71,10 +72,10 @@ def rejudge(
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
-    Trials without a video keep the record they have, because they never ran. The check of the run's
-    world comes along, because its colours decide what the headline numbers are of; a calibration
-    does not, because it is of the other judge. InputError if OUT holds another run; SameFailure,
-    after writing the summary, where one failure keeps repeating.
+    Trials without a video keep the record they have, because they never ran. The trust report of
+    the run's world comes along, because its colours decide what the headline numbers are of; a
+    calibration does not, because it is of the other judge. InputError if OUT holds another run;
+    SameFailure, after writing the summary, where one failure keeps repeating.
 
     load: makes the same judge in another process, for workers; None = this one is sent."""
     if config.out.resolve() == config.run.resolve():
@@ -88,8 +89,8 @@ def rejudge(
     prepare(judge, [task for name, task in tasks.items() if name in filmed], run_views(header))
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, _header(config, header, judge), may_differ=may_differ) as log:
-        if (config.run / CHECK_NAME).exists():
-            adopt_check(config.out, config.run / CHECK_NAME, header.world)
+        if (trust := found_beside(config.run, TRUST_NAME)) is not None:
+            adopt_trust(config.out, trust, header.world)
         left = _left(log, outcome.finished + outcome.failed)
         charge(judge, config.out, log.paid_usd)
         solved = solved_starts(

@@ -42,7 +42,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import adopt_check
+from worldgym.stats.world_trust import adopt_trust
 from worldgym.types import Task, Trial
 from worldgym.world.world_protocol import World
 
@@ -96,8 +96,8 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, plan.header, may_differ=may_differ, grows=config.grows) as log:
         _say_what_is_mixed(config.out, log.header.config, plan.header.config)
-        if config.check is not None:
-            adopt_check(config.out, config.check, plan.world.name)
+        if config.trust is not None:
+            adopt_trust(config.out, config.trust, plan.world.name)
         batches = [
             (policy, batch)
             for policy in plan.policies

@@ -4,7 +4,7 @@ that opens such a file sees the new ones.
 Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep naming it.
 
 checkpoint    config.json: keys, and the kind               `migrated_config`
-world folder  what lies beside the world                    `found_beside`
+folders       what lies beside a world or in a run          `found_beside`
 trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`
 stages        of `worldgym reference chain`: their commands `migrated_command`
 """
@@ -17,7 +17,11 @@ from typing import Any
 
 CONFIG_KEYS = {"start_frame": "initial_frame"}  # at any depth
 CHECKPOINT_KINDS = {"gauge": "inverse-dynamics"}
-BESIDE = {"inverse-dynamics": "gauge", "error-predictor.json": "probe.json"}  # new => old
+BESIDE = {  # new => old
+    "inverse-dynamics": "gauge",
+    "error-predictor.json": "probe.json",
+    "trust.json": "check.json",
+}
 PREDICTOR_KIND = {"worldgym-probe": "error-predictor"}
 TRUST_KEYS = {"gauge": "inverse_dynamics", "doubt": "p_wrong"}  # at any depth
 SIGNALS = {

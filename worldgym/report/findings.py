@@ -141,5 +141,5 @@ def said_of_policies(summary: Summary) -> list[str]:
     said = [headline(summary), *missing_lines(summary), *(say(summary) for say in limits)]
     if summary.trust is not None and summary.trust.left_out:
         left_out = listed(summary.trust.left_out)
-        said.append(f"Left out, because the check of the world model is red: {left_out}.")
+        said.append(f"Left out, because the trust report of the world model is red: {left_out}.")
     return [sentence for sentence in said if sentence]

@@ -28,7 +28,7 @@ from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summary_of, write_summary
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.stats.world_trust import WorldTrust
 
 REPORT_NAME = "report.html"
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (  # None = there is nothing to tell
@@ -59,7 +59,7 @@ def write_report(
     """
     run = run or RunAttempts.read(run_dir)
     if summary is None:
-        summary = summary_of(run, calibration_of_run(run_dir), WorldCheck.of_run(run_dir))
+        summary = summary_of(run, calibration_of_run(run_dir), WorldTrust.of_run(run_dir))
     facts = ReportFacts(run_dir, run.header, run.attempts, run.outcome, summary, options)
     path = run_dir / REPORT_NAME
     write_atomic(path, render(facts).encode())

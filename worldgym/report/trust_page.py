@@ -1,4 +1,4 @@
-"""What `worldgym world check` and `worldgym world fit-error-predictor` found: tables in the
+"""What `worldgym world trust` and `worldgym world fit-error-predictor` found: tables in the
 terminal, and one small page. Colours always with words."""
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from worldgym.report.console import OutputConsole
 from worldgym.report.formats import decimal, percent, span
 from worldgym.report.grid import Grid
 
-PAGE_NAME = "check.html"
+PAGE_NAME = "trust.html"
 STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
 Row = tuple[str, ...]
 
 
-def print_check(found: Mapping[str, Any]) -> None:
+def print_trust(found: Mapping[str, Any]) -> None:
     """Colour and reason of each task, then what it rests on."""
     console = OutputConsole()
     table = Table(title=Text(f"world {found['world']}"), title_justify="left", box=box.SIMPLE_HEAD)
@@ -41,22 +41,22 @@ def print_check(found: Mapping[str, Any]) -> None:
         console.print(Text(f"not measured: {missing}"))
 
 
-def write_check_page(folder: Path, found: Mapping[str, Any]) -> Path:
-    """Writes FOLDER/check.html: the same tables, self-contained."""
+def write_trust_page(folder: Path, found: Mapping[str, Any]) -> Path:
+    """Writes FOLDER/trust.html: the same tables, self-contained."""
     path = folder / PAGE_NAME
-    write_atomic(path, check_page(found).encode())
+    write_atomic(path, trust_page(found).encode())
     return path
 
 
-def check_page(found: Mapping[str, Any]) -> str:
-    """The page as text; everything from the check is escaped by the template."""
+def trust_page(found: Mapping[str, Any]) -> str:
+    """The page as text; everything from the trust report is escaped by the template."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    return environment.get_template("check.html").render(found=found, sections=sections(found))
+    return environment.get_template("trust.html").render(found=found, sections=sections(found))
 
 
 def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:

@@ -80,7 +80,8 @@ def verdict_sentence(summary: Summary) -> str:
 
 
 def trust_sentence(summary: Summary) -> str:
-    """What the check of the world says of the tasks, red first; empty where it was not checked."""
+    """What the trust report of the world says of the tasks, red first; empty where there is
+    none."""
     if summary.trust is None:
         return ""
     tasks = summary.trust.tasks

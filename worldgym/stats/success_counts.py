@@ -87,7 +87,7 @@ class CellSummary(SuccessCounts):
     absent: tuple[AbsentTrials, ...] = ()
     """which trials are missing, the first 20 rows; empty where an older log does not tell"""
     trust: str | None = None
-    """green, amber, red or unchecked, by the check of the world; null without one"""
+    """green, amber, red or unchecked, by the trust report of the world; null without one"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,15 +37,15 @@ from worldgym.stats.success_counts import (
     success_numbers,
 )
 from worldgym.stats.summary import SUMMARY_NAME, CalibrationSummary, Summary
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.stats.world_trust import WorldTrust
 
 
 def write_summary(run: Path, attempts: RunAttempts, include_red: bool = False) -> Summary:
     """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns it.
 
-    Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
+    Tasks that RUN/trust.json calls red stay out of the headline numbers, unless `include_red`.
     """
-    summary = summary_of(attempts, calibration_of_run(run), WorldCheck.of_run(run, include_red))
+    summary = summary_of(attempts, calibration_of_run(run), WorldTrust.of_run(run, include_red))
     write_json(run / SUMMARY_NAME, summary.to_json())
     return summary
 
@@ -54,24 +54,24 @@ def summarize(
     header: RunHeader,
     records: Iterable[TrialRecord],
     calibration: RunCalibration | None = None,
-    check: WorldCheck | None = None,
+    trust: WorldTrust | None = None,
 ) -> Summary:
     """`summary_of` whole records, if available."""
-    return summary_of(RunAttempts.of(header, records), calibration, check)
+    return summary_of(RunAttempts.of(header, records), calibration, trust)
 
 
 def summary_of(
-    run: RunAttempts, calibration: RunCalibration | None = None, check: WorldCheck | None = None
+    run: RunAttempts, calibration: RunCalibration | None = None, trust: WorldTrust | None = None
 ) -> Summary:
     """All numbers of a run, corrected by the calibration of its judge and without the tasks that
-    the check of its world calls red.
+    the trust report of its world calls red.
 
     InputError if either is of another judge or world than the run's.
     """
     header = run.header
     if calibration is not None:
         calibration.check(header.judge, header.world)
-    used = headline_trials(header, run.attempts, check)
+    used = headline_trials(header, run.attempts, trust)
     ordinary, edited = split(run.attempts)
     outcome = results(ordinary) if edited else run.outcome
     trials = outcome.finished + outcome.failed
@@ -80,7 +80,7 @@ def summary_of(
     known = {
         (t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths
     }
-    source = _Source(*_by_policy(trials), used.planned, calibration, known, check)
+    source = _Source(*_by_policy(trials), used.planned, calibration, known, trust)
     cells = [source.cell(name, group) for name in used.policies for group in groups]
     policies = [
         source.policy(name, headline, [c for c in cells if c.policy == name])
@@ -108,7 +108,7 @@ def summary_of(
         series=checkpoint_series(used.policies),
         expenses=run.spent.of(used.policies),
         calibration=None if calibration is None else _calibration(calibration),
-        trust=None if check is None else check.of_tasks([r.group for r in trials]),
+        trust=None if trust is None else trust.of_tasks([r.group for r in trials]),
     )
 
 
@@ -144,15 +144,15 @@ class Headline:
 
 
 def headline_trials(
-    header: RunHeader, records: Sequence[Attempted], check: WorldCheck | None
+    header: RunHeader, records: Sequence[Attempted], trust: WorldTrust | None
 ) -> Headline:
-    """InputError if the check is of another world than the run's."""
+    """InputError if the trust report is of another world than the run's."""
     ordinary, _ = split(records)
     planned = planned_trials(header, ordinary)
     left_out: frozenset[str] = frozenset()
-    if check is not None:
-        check.match(header.world)
-        left_out = check.left_out([*planned.groups, *(r.group for r in ordinary)])
+    if trust is not None:
+        trust.match(header.world)
+        left_out = trust.left_out([*planned.groups, *(r.group for r in ordinary)])
     names = dict.fromkeys(
         [*(str(policy["name"]) for policy in header.policies), *sorted({r.policy for r in records})]
     )
@@ -170,7 +170,7 @@ class _Source:
     planned: Planned
     calibration: RunCalibration | None
     known: Mapping[Key, Counted]
-    check: WorldCheck | None
+    trust: WorldTrust | None
 
     def cell(self, policy: str, group: str) -> CellSummary:
         here = self.cells.get((policy, group), ())
@@ -182,7 +182,7 @@ class _Source:
             planned=self._planned([group]),
             missing=len(missing),
             absent=absent_trials(missing),
-            trust=None if self.check is None else self.check.colour(group),
+            trust=None if self.trust is None else self.trust.colour(group),
         )
 
     def policy(

@@ -49,7 +49,8 @@ class Summary:
     """The numbers of a run. null = not defined, or unknown; there is never a NaN.
 
     Edited tasks whose original is in the log stand under `perturbed` and `flags` alone. Tasks that
-    the check of the world calls red stand in their own cells alone, unless they were asked for.
+    the trust report of the world calls red stand in their own cells alone, unless they were asked
+    for.
     """
 
     cells: tuple[CellSummary, ...]
@@ -96,7 +97,7 @@ class Summary:
     calibration: CalibrationSummary | None = None
     """of the judge, or of world model and judge together; null without one"""
     trust: TrustedTasks | None = None
-    """the check of the world; null without one"""
+    """the trust report of the world; null without one"""
 
     @property
     def names(self) -> list[str]:

@@ -1,5 +1,5 @@
-"""What `worldgym world check` said of a world, task by task, as summaries and reports read it:
-RUN/check.json."""
+"""What `worldgym world trust` said of a world, task by task, as summaries and reports read it:
+RUN/trust.json."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, Literal
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic
+from worldgym.io.migration import found_beside
 from worldgym.io.records import from_mapping, located
 
-CHECK_NAME = "check.json"
-UNCHECKED = "unchecked"  # the colour of a task that the check does not know
+TRUST_NAME = "trust.json"  # see `found_beside` for the name of earlier versions
+UNCHECKED = "unchecked"  # the colour of a task that the trust report does not know
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """What the check says of one task."""
+    """What the trust report says of one task."""
 
     colour: str
     """green, amber, red, or unchecked"""
@@ -28,7 +29,7 @@ class Trusted:
 
 @dataclass(frozen=True)
 class TrustedTasks:
-    """What the check of the run's world says of the run's tasks."""
+    """What the trust report of the run's world says of the run's tasks."""
 
     world: str
     """the world that was checked"""
@@ -57,7 +58,7 @@ class _Checked:
 
 
 @dataclass(frozen=True)
-class WorldCheck:
+class WorldTrust:
     """world: the one that was checked.   tasks: by group.   include_red: red tasks stay in the
     headline numbers."""
 
@@ -66,33 +67,33 @@ class WorldCheck:
     include_red: bool = False
 
     @staticmethod
-    def read(path: Path, include_red: bool = False) -> WorldCheck:
-        """InputError if the file is absent or not what `worldgym world check` writes."""
-        data = read_json(path, "a check of a world")
-        with located(path, "run `worldgym world check` again"):
+    def read(path: Path, include_red: bool = False) -> WorldTrust:
+        """InputError if the file is absent or not what `worldgym world trust` writes."""
+        data = read_json(path, "a trust report of a world")
+        with located(path, "run `worldgym world trust` again"):
             found = from_mapping(_Checked, data, more=True)
             tasks = {
                 name: from_mapping(_Colour, task, place=f"tasks.{name}", more=True)
                 for name, task in found.tasks.items()
             }
-            return WorldCheck(
+            return WorldTrust(
                 found.world,
                 {name: Trusted(task.colour, task.reason) for name, task in tasks.items()},
                 include_red,
             )
 
     @staticmethod
-    def of_run(run: Path, include_red: bool = False) -> WorldCheck | None:
-        """The check that lies in a run's folder, or None."""
-        path = run / CHECK_NAME
-        return WorldCheck.read(path, include_red) if path.exists() else None
+    def of_run(run: Path, include_red: bool = False) -> WorldTrust | None:
+        """The trust report that lies in a run's folder, or None."""
+        path = found_beside(run, TRUST_NAME)
+        return None if path is None else WorldTrust.read(path, include_red)
 
     def match(self, world: str) -> None:
-        """InputError if it is the check of another world."""
+        """InputError if it is the trust report of another world."""
         if self.world != world:
             raise InputError(
-                f"the check is of the world {self.world}, the run's is {world}; check that world, "
-                f"or leave it out"
+                f"the trust report is of the world {self.world}, the run's is {world}; make one of "
+                f"that world, or leave it out"
             )
 
     def colour(self, group: str) -> str:
@@ -113,8 +114,8 @@ class WorldCheck:
         )
 
 
-def adopt_check(run: Path, path: Path, world: str) -> None:
-    """Keeps a check in a run's folder, for its summaries from now on. InputError if it is of
+def adopt_trust(run: Path, path: Path, world: str) -> None:
+    """Keeps a trust report in a run's folder, for its summaries from now on. InputError if it is of
     another world."""
-    WorldCheck.read(path).match(world)
-    write_atomic(run / CHECK_NAME, path.read_bytes())
+    WorldTrust.read(path).match(world)
+    write_atomic(run / TRUST_NAME, path.read_bytes())

@@ -1,4 +1,4 @@
-"""Policies in closed loop with the checked world, unchanged and with every action one step late.
+"""Policies in closed loop with the world, unchanged and with every action one step late.
 
 OUT/run/       as `worldgym evaluate` writes it
 OUT/delayed/   the same of the policies with a delay of one action, named POLICY-delayed"""
@@ -16,9 +16,9 @@ from worldgym.io.bundled import each_policy
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.adapters.disturbed_policy import Disturbance, DisturbedPolicy
 from worldgym.policies.load_policy import Loaded, load
-from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs
 from worldgym.trust.controls import DELAYED, Floor, Truth, floors_of
 from worldgym.trust.fit_error_predictor import rollouts_of
+from worldgym.trust.trust_inputs import TrustConfig, TrustInputs, load_inputs
 from worldgym.types import Rollout, Task
 
 RUN = "run"
@@ -43,7 +43,7 @@ class ClosedLoop:
 
 
 def closed_loop(
-    config: CheckConfig, parts: CheckInputs, tasks: Sequence[Task], late: bool = False
+    config: TrustConfig, parts: TrustInputs, tasks: Sequence[Task], late: bool = False
 ) -> ClosedLoop:
     """Rolls out what is missing. late: the policies with every action one step late."""
     plan = _plan(config, tasks, late, parts)
@@ -53,7 +53,7 @@ def closed_loop(
 
 
 def _plan(
-    config: CheckConfig, tasks: Sequence[Task], late: bool, parts: CheckInputs | None = None
+    config: TrustConfig, tasks: Sequence[Task], late: bool, parts: TrustInputs | None = None
 ) -> EvaluationPlan:
     """parts: None = loaded here, in a worker."""
     parts = parts or load_inputs(config)
@@ -76,7 +76,7 @@ def _plan(
 
 
 def delayed_floors(
-    config: CheckConfig, parts: CheckInputs, tasks: Sequence[Task], truth: Truth | None
+    config: TrustConfig, parts: TrustInputs, tasks: Sequence[Task], truth: Truth | None
 ) -> list[Floor]:
     """Of the policies acting again, one step late, on the tasks whose initial frame the world
     knows. What the judge could not score is told by the run in OUT/delayed."""
@@ -90,7 +90,7 @@ def delayed_floors(
     return floors_of(DELAYED, late.rollouts, scores, happened)
 
 
-def _policies(config: CheckConfig, parts: CheckInputs, late: bool) -> list[Loaded]:
+def _policies(config: TrustConfig, parts: TrustInputs, late: bool) -> list[Loaded]:
     named = each_policy(config.policies)
     loaded = [load(policy, parts.world.spec, config.device) for policy in named]
     return [_delayed(known) for known in loaded] if late else loaded

@@ -5,7 +5,7 @@ policies, and in edited scenes, show it what else can go wrong.
 OUT/signals.jsonl      what was measured: its identity, then one line per rollout; a stopped fit
 continues from here. Of a second run: OUT/run-2/signals.jsonl, and so on
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
-                                 `worldgym world check` takes it up
+                                 `worldgym world trust` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
                        each signal brings"""
 

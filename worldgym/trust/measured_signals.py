@@ -79,9 +79,9 @@ def measured_signals(
 def kept_signals(
     run: Path, header: RunHeader, record: TrialRecord
 ) -> tuple[dict[str, float], Path]:
-    """What a check or a fit measured of a trial before, and the folder that it left it in: that of
-    the run, the one that this lies in, or one beside it. ({}, run) where nothing was measured of
-    this run."""
+    """What a trust report or a fit measured of a trial before, and the folder that it left it
+    in: that of the run, the one that this lies in, or one beside it. ({}, run) where nothing was
+    measured of this run."""
     remedy = "remove the file, and measure again"
     places = (run, run.parent, *sorted(run.parent.glob("*/")), *sorted(run.parent.glob("*/run-*/")))
     for place in places:

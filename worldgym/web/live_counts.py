@@ -2,7 +2,7 @@
 task, its speed, and what is left.
 
 The rates and intervals are those of the report (`worldgym.stats.success_rates.score_rate`); what a
-calibration or the check of the world changes in them stands in the report's figures.
+calibration or the trust report of the world changes in them stands in the report's figures.
 """
 
 from __future__ import annotations

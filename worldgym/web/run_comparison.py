@@ -26,7 +26,7 @@ from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.stats.pairs import PolicyComparison
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import Summary
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.stats.world_trust import WorldTrust
 
 MOST = 20  # runs
 WIDTH, ROW, LEFT, EDGE, TOP = 720, 26, 300, 20, 26  # of the figure of differences, in SVG units
@@ -43,7 +43,7 @@ class ComparedRuns:
 
 @dataclass(frozen=True)
 class _Joined:
-    """left_out: tasks that the check of one of the worlds calls red."""
+    """left_out: tasks that the trust report of one of the worlds calls red."""
 
     header: RunHeader
     records: list[TrialRecord]
@@ -112,8 +112,8 @@ def _called(policy: str, run: str, names: Counter[str]) -> str:
 
 
 def _red(named: Sequence[tuple[str, str]], groups: Sequence[str]) -> set[str]:
-    checks = [WorldCheck.of_run(Path(folder)) for _, folder in named]
-    return {group for check in checks if check is not None for group in check.left_out(groups)}
+    reports = [WorldTrust.of_run(Path(folder)) for _, folder in named]
+    return {group for trust in reports if trust is not None for group in trust.left_out(groups)}
 
 
 def differences_figure(pairs: Sequence[PolicyComparison], policies: Sequence[str]) -> Markup:

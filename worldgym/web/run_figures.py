@@ -27,7 +27,7 @@ from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summary_of
 from worldgym.stats.summary import SUMMARY_NAME, Summary
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.stats.world_trust import WorldTrust
 from worldgym.web.run_comparison import ComparedRuns, compare_runs
 from worldgym.web.run_library import ListedRun, Stamp
 from worldgym.web.trial_signals import signals_of
@@ -160,7 +160,7 @@ def figures_of(folder: str) -> str:
     run = Path(folder)
     known = RunAttempts.read(run)
     summary = _own_summary(run) or summary_of(
-        known, calibration_of_run(run), WorldCheck.of_run(run)
+        known, calibration_of_run(run), WorldTrust.of_run(run)
     )
     options = ReportOptions()
     facts = ReportFacts(run, known.header, known.attempts, known.outcome, summary, options)

@@ -1,8 +1,8 @@
 """The runs below some folders: found by scanning, each with a card for the list.
 
 A run's address is its path below the given folder. It is looked up among the runs that were found,
-never built from a request. A card is made again when log or check changed; older cards are kept in
-the user's cache folder, so that thousands of runs are listed at once.
+never built from a request. A card is made again when log or trust report changed; older cards are
+kept in the user's cache folder, so that thousands of runs are listed at once.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
+from worldgym.io.migration import found_beside
 from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import TASKS_KEY
-from worldgym.stats.world_trust import CHECK_NAME, WorldCheck
+from worldgym.stats.world_trust import TRUST_NAME, WorldTrust
 from worldgym.web.live_counts import LiveCounts, run_state
 from worldgym.web.log_index import LogIndex
 
@@ -30,12 +31,12 @@ MOST = 50_000  # runs
 OPEN = 12  # runs whose index is kept
 FORM = 1  # of the kept cards
 HEADER = b'"type": "header"'
-Stamp = tuple[int, int, int]  # size and time of the log, time of the check
+Stamp = tuple[int, int, int]  # size and time of the log, time of the trust report
 
 
 @dataclass(frozen=True)
 class PolicyRate:
-    """Of one policy over all its tasks but those that the check of the world calls red."""
+    """Of one policy over all its tasks but those that the trust report of the world calls red."""
 
     policy: str
     scored: int
@@ -204,18 +205,18 @@ class RunLibrary:
 
 
 def make_card(run: ListedRun, counts: LiveCounts) -> RunCard:
-    """InputError for a damaged check."""
+    """InputError for a damaged trust report."""
     index = counts.index
     header = index.header
     if header is None:
         raise InputError(f"{run.folder / LOG_NAME}: holds no header yet")
-    check = WorldCheck.of_run(run.folder)
+    report = WorldTrust.of_run(run.folder)
     tasks = sorted({cell.task for cell in counts.cells})
-    left_out = frozenset[str]() if check is None else check.left_out(tasks)
+    left_out = frozenset[str]() if report is None else report.left_out(tasks)
     overall = counts.overall(left_out)
     trust: dict[str, int] | None = None
-    if check is not None:
-        colours = [check.colour(task) for task in tasks]
+    if report is not None:
+        colours = [report.colour(task) for task in tasks]
         trust = {colour: colours.count(colour) for colour in sorted(set(colours))}
     changed = run.stamp[1] / 1e9
     return RunCard(
@@ -270,5 +271,5 @@ def _stamp(folder: Path) -> Stamp | None:
         log = (folder / LOG_NAME).stat()
     except OSError:
         return None
-    check = folder / CHECK_NAME
-    return log.st_size, log.st_mtime_ns, check.stat().st_mtime_ns if check.exists() else 0
+    trust = found_beside(folder, TRUST_NAME)
+    return log.st_size, log.st_mtime_ns, 0 if trust is None else trust.stat().st_mtime_ns

@@ -17,7 +17,7 @@ def signals_of(
     folder: Path, header: RunHeader, record: TrialRecord, own: list[TrialRecord]
 ) -> dict[str, float]:
     """Signals that a scored trial's verdict is wrong, {} of an unscored one: those of the verdict
-    and of the policy's other trials on the task; those that `worldgym world check` or
+    and of the policy's other trials on the task; those that `worldgym world trust` or
     `fit-error-predictor` measured of this run and left in its folder, the one that it lies in, or
     one beside it; and, where an error predictor of this world and judge knows all of its signals,
     `p_wrong`.

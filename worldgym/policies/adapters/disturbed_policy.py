@@ -1,7 +1,7 @@
 """A policy whose actions are disturbed before they reach the arm: late, too large, noisy, to the
 side. Such a policy shows whether a world follows habits of the training data instead of actions: it
 acts as no imitation policy does. A checkpoint of a network policy may carry a disturbance
-(`save_disturbed`); the control arm `delayed` of `worldgym world check` is made of one too.
+(`save_disturbed`); the control arm `delayed` of `worldgym world trust` is made of one too.
 Randomness depends on the trial's seed and the step alone. Example:
 examples/policies/disturbed_policy.py."""
 

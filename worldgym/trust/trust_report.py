@@ -1,9 +1,9 @@
-"""`worldgym world check`: can this world be trusted for these tasks? Every measure that the inputs
+"""`worldgym world trust`: can this world be trusted for these tasks? Every measure that the inputs
 allow, and one colour per task.
 
-OUT/check.json           everything; `worldgym evaluate` and `worldgym report` take it up
+OUT/trust.json           everything; `worldgym evaluate` and `worldgym report` take it up
                          (stats/world_trust.py)
-OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped check
+OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped one
                          goes on there"""
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from worldgym.evaluation.provenance import environment, now
 from worldgym.io.files import write_json
 from worldgym.native.memory import keep_freed_memory
 from worldgym.stats.success_rates import Rate, score_rate
-from worldgym.stats.world_trust import CHECK_NAME
+from worldgym.stats.world_trust import TRUST_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
-from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs, matching_store
 from worldgym.trust.closed_loop import RUN, ClosedLoop, closed_loop, delayed_floors
 from worldgym.trust.controls import ARMS, DELAYED, GRIPPER, Floor, Truth, control_floors
 from worldgym.trust.error_signals import Instruments
 from worldgym.trust.measured_signals import measured_signals
 from worldgym.trust.playback import Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
+from worldgym.trust.trust_inputs import TrustConfig, TrustInputs, load_inputs, matching_store
 from worldgym.trust.trust_verdict import (
     LIMITS,
     Finding,
@@ -44,12 +44,12 @@ SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
 
 
-def check_trust(config: CheckConfig, truth: Truth | None = None) -> dict[str, Any]:
-    """Writes OUT/check.json and returns what it holds. truth: what control arms truly did, where
-    that can be found out. InputError if there is nothing to check by, or parts do not fit."""
+def measure_trust(config: TrustConfig, truth: Truth | None = None) -> dict[str, Any]:
+    """Writes OUT/trust.json and returns what it holds. truth: what control arms truly did, where
+    that can be found out. InputError if there is nothing to measure by, or parts do not fit."""
     if config.episodes is None and not (config.policies and config.tasks):
         raise InputError(
-            "there is nothing to check by: give --data, or --policy and --tasks, or both"
+            "there is nothing to measure by: give --data, or --policy and --tasks, or both"
         )
     if config.per_task < 1:
         raise InputError(f"--trials is {config.per_task}: ask for 1 or more")
@@ -67,9 +67,9 @@ def check_trust(config: CheckConfig, truth: Truth | None = None) -> dict[str, An
         starts += known
         names = {task.name for task in known}
         played = [e for e in episodes if e.rollout.trial.task.name in names]
-        _check_recorded(parts, played, truth, figures, found)
+        _measure_recorded(parts, played, truth, figures, found)
     if config.policies and config.tasks:
-        starts += _check_closed_loop(config, parts, truth, figures, found)
+        starts += _measure_closed_loop(config, parts, truth, figures, found)
     responses = _following(parts, starts)
     figures["following"] = [asdict(response) for response in responses]
     whole = following_finding(responses, GRIPPER)
@@ -82,12 +82,12 @@ def check_trust(config: CheckConfig, truth: Truth | None = None) -> dict[str, An
             "findings": [asdict(one) for one in own],
         }
     result = _described(config, parts, truth is not None) | figures
-    write_json(config.out / CHECK_NAME, result)
+    write_json(config.out / TRUST_NAME, result)
     return result
 
 
-def _check_recorded(
-    parts: CheckInputs,
+def _measure_recorded(
+    parts: TrustInputs,
     episodes: Sequence[Recorded],
     truth: Truth | None,
     figures: dict[str, Any],
@@ -126,9 +126,9 @@ def _replay_findings(outcomes: Sequence[ReplayOutcome], judged: dict[str, Any]) 
     return [one for one in made if one is not None]
 
 
-def _check_closed_loop(
-    config: CheckConfig,
-    parts: CheckInputs,
+def _measure_closed_loop(
+    config: TrustConfig,
+    parts: TrustInputs,
     truth: Truth | None,
     figures: dict[str, Any],
     found: Found,
@@ -149,7 +149,7 @@ def _check_closed_loop(
 
 
 def _expect_wrong(
-    config: CheckConfig, parts: CheckInputs, loop: ClosedLoop, figures: dict[str, Any], found: Found
+    config: TrustConfig, parts: TrustInputs, loop: ClosedLoop, figures: dict[str, Any], found: Found
 ) -> None:
     """What the error predictor, where there is one, says of the closed loop's verdicts."""
     predictor = parts.error_predictor
@@ -184,7 +184,7 @@ def _expect_wrong(
 
 
 def _known(
-    tasks: Sequence[Task], parts: CheckInputs, figures: dict[str, Any], found: Found
+    tasks: Sequence[Task], parts: TrustInputs, figures: dict[str, Any], found: Found
 ) -> list[Task]:
     """Those whose initial frame the world knows; the others are named, and enter no measure."""
     strange = strange_starts(tasks, parts.familiarity)
@@ -224,7 +224,7 @@ def _add(found: Found, group: str, one: Finding | None) -> None:
         found.setdefault(group, []).append(one)
 
 
-def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
+def _following(parts: TrustInputs, starts: Sequence[Task]) -> list[Response]:
     """From the first initial frame of each group, then the second ones, up to SWEPT."""
     if parts.inverse_dynamics is None:
         return []
@@ -236,7 +236,7 @@ def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
     )
 
 
-def _described(config: CheckConfig, parts: CheckInputs, truth: bool) -> dict[str, Any]:
+def _described(config: TrustConfig, parts: TrustInputs, truth: bool) -> dict[str, Any]:
     left_out = []
     if reason := immovable(parts.world.spec):
         left_out.append(f"control arm displaced: {reason}")

@@ -1,4 +1,4 @@
-"""What `worldgym world check` is asked for, and what it works with, loaded."""
+"""What `worldgym world trust` is asked for, and what it works with, loaded."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 
 
 @dataclass(frozen=True)
-class CheckConfig:
-    """What to check a world by; None = not, or for judge, inverse-dynamics model and error
-    predictor: those in the world's folder, if any.
+class TrustConfig:
+    """By what to measure whether a world can be trusted; None = not, or for judge,
+    inverse-dynamics model and error predictor: those in the world's folder, if any.
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
     of each policy, for each group.   device: see `resolve_device`.   engine: see
@@ -53,9 +53,9 @@ class CheckConfig:
 
 
 @dataclass(frozen=True)
-class CheckInputs:
-    """What a check works with. inverse-dynamics model, error predictor, familiarity, motions: None
-    = what needs them is left out."""
+class TrustInputs:
+    """What a trust report works with. inverse-dynamics model, error predictor, familiarity,
+    motions: None = what needs them is left out."""
 
     world: DiffusionWorld
     judge: Judge
@@ -66,16 +66,16 @@ class CheckInputs:
     motions: KnownMotions | None = None
 
 
-def world_of_check(config: CheckConfig) -> DiffusionWorld:
-    """On its engine. The sizes in which a check draws are unknown beforehand."""
+def trust_world(config: TrustConfig) -> DiffusionWorld:
+    """On its engine. The sizes in which it draws are unknown beforehand."""
     world = load_diffusion_world(config.world, device=config.device)
     return on_engine(world, known_engine(config.engine))
 
 
-def load_inputs(config: CheckConfig) -> CheckInputs:
+def load_inputs(config: TrustConfig) -> TrustInputs:
     """With those in the world's folder where nothing else is named. InputError without a judge;
     CheckpointError where parts do not belong together."""
-    world = world_of_check(config)
+    world = trust_world(config)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: the folder has no judge; give one with --judge")
@@ -93,7 +93,7 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
     playing = Playing(config.batch, elsewhere=_elsewhere(config))
     familiarity = familiarity_of(config.world, world.codec)
-    parts = CheckInputs(
+    parts = TrustInputs(
         world,
         load_judge(judge, device=config.device),
         inverse_dynamics,
@@ -108,11 +108,11 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
     return parts
 
 
-def _elsewhere(config: CheckConfig) -> Elsewhere | None:
+def _elsewhere(config: TrustConfig) -> Elsewhere | None:
     executor = executor_named(config.on, config.workers, config.gpus)
     if isinstance(executor, LocalExecutor):
         return None
-    return Elsewhere(executor, partial(world_of_check, config))
+    return Elsewhere(executor, partial(trust_world, config))
 
 
 def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:

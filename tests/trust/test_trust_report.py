@@ -22,22 +22,22 @@ from worldgym.io.jsonl import signed_line
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import STRANGE, results
 from worldgym.judges.load_judge import load_judge
-from worldgym.report.trust_page import check_page, print_check, print_uncertainty
-from worldgym.stats.world_trust import WorldCheck
+from worldgym.report.trust_page import print_trust, print_uncertainty, trust_page
+from worldgym.stats.world_trust import WorldTrust
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.train.inverse_dynamics_training import (
     InverseDynamicsTrainConfig,
     train_inverse_dynamics,
 )
 from worldgym.train.optimizer import FitConfig
-from worldgym.trust.check_inputs import CheckConfig
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KIND, measure_motions
 from worldgym.trust.playback import Playing
-from worldgym.trust.world_check import check_trust
+from worldgym.trust.trust_inputs import TrustConfig
+from worldgym.trust.trust_report import measure_trust
 from worldgym.world.familiarity import Familiarity, errors
 from worldgym.world.world_checkpoint import load_diffusion_world
 
@@ -146,13 +146,13 @@ def test_known_motions_give_signals_and_several_runs_one_fit(
     assert figures["out_of_fold"]["policy"]["rollouts"] == 12
     assert len((tmp_path / "fit" / "run-2" / "signals.jsonl").read_text().splitlines()) == 5
     predictor = tmp_path / "fit" / "error-predictor.json"
-    config = CheckConfig(
+    config = TrustConfig(
         root, tmp_path / "c", None, ("still",), root / "tasks", error_predictor=predictor, batch=4
     )
-    assert set(check_trust(config)["wrong_verdicts"]) == {"door", "drawer"}
+    assert set(measure_trust(config)["wrong_verdicts"]) == {"door", "drawer"}
     shutil.rmtree(root / KIND)
     with pytest.raises(CheckpointError, match=r"was fitted with known-motions-.*, here is none"):
-        check_trust(config)
+        measure_trust(config)
     older = predictor_of(world, run, tmp_path / "older")  # fitted without, and used beside them
     assert "motion_distance" not in older["used"]
 
@@ -196,9 +196,9 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     world: Path, run: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
     predictor_of(world, run, tmp_path)
-    config = CheckConfig(
+    config = TrustConfig(
         world,
-        tmp_path / "check",
+        tmp_path / "trust",
         episode_store.root,
         ("still",),
         world / "tasks",
@@ -206,8 +206,8 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         per_task=2,
         batch=4,
     )
-    found = check_trust(config)
-    assert json.loads((tmp_path / "check" / "check.json").read_text()) == found
+    found = measure_trust(config)
+    assert json.loads((tmp_path / "trust" / "trust.json").read_text()) == found
     assert set(found["tasks"]) == {"door", "drawer", "push the square"}
     assert {(f["source"], f["task"], f["arm"]) for f in found["floors"]} == {
         *(
@@ -225,35 +225,35 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         task["colour"] in ("green", "amber", "red") and task["reason"]
         for task in found["tasks"].values()
     )
-    print_check(found)
-    page = check_page(found | {"world": "<b>"})
+    print_trust(found)
+    page = trust_page(found | {"world": "<b>"})
     assert "&lt;b&gt;" in page and "door" in page and "worldgym world measure-familiarity" in page
-    assert check_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
-    shutil.copy(tmp_path / "check" / "check.json", world / "check.json")
+    assert measure_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
+    shutil.copy(tmp_path / "trust" / "trust.json", world / "trust.json")
     summary = evaluate_sources(
         Sources(world, ("still",), world / "tasks", world / "judge"),
         EvaluateConfig(tmp_path / "run", 1, batch=4),
     )
-    (world / "check.json").unlink()
+    (world / "trust.json").unlink()
     assert summary.trust is not None
     assert summary.trust.tasks["door"].colour == found["tasks"]["door"]["colour"]
-    assert WorldCheck.of_run(tmp_path / "run") is not None
+    assert WorldTrust.of_run(tmp_path / "run") is not None
 
 
 @pytest.mark.slow
 def test_workers_find_what_one_process_finds(
     world: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
-    config = CheckConfig(
+    config = TrustConfig(
         world, tmp_path / "here", episode_store.root, ("still",), world / "tasks", per_task=2
     )
     elsewhere = replace(config, out=tmp_path / "there", on="processes", workers=2)
-    here, there = check_trust(config), check_trust(elsewhere)
+    here, there = measure_trust(config), measure_trust(elsewhere)
     assert here | {"time": ""} == there | {"time": ""} and here["floors"]
 
 
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
-    found = check_trust(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
+    found = measure_trust(TrustConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
     assert (
         len(found["not_measured"]) == 3
         and "worldgym world train-inverse-dynamics" in found["not_measured"][1]
@@ -264,14 +264,14 @@ def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_pat
 def test_faults_get_a_sentence(
     world: Path, run: Path, tmp_path: Path, episode_store: EpisodeStore
 ) -> None:
-    with pytest.raises(InputError, match="nothing to check by"):
-        check_trust(CheckConfig(world, tmp_path, policies=("still",)))
+    with pytest.raises(InputError, match="nothing to measure by"):
+        measure_trust(TrustConfig(world, tmp_path, policies=("still",)))
     with pytest.raises(InputError, match="--trials is 0"):
-        check_trust(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
+        measure_trust(TrustConfig(world, tmp_path, episode_store.root, per_task=0))
     with pytest.raises(InputError, match="the folder has no judge"):
         shutil.copytree(world / "world", tmp_path / "bare" / "world")
         shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
-        check_trust(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
+        measure_trust(TrustConfig(tmp_path / "bare", tmp_path, episode_store.root))
     with pytest.raises(InputError, match="the folder has no inverse-dynamics model"):
         fit_run(FitRequest((run,), tmp_path / "f"), tmp_path / "bare", world / "judge")
     strange = ErrorPredictor(
@@ -279,8 +279,8 @@ def test_faults_get_a_sentence(
     )
     strange.save(tmp_path / "error-predictor.json")
     with pytest.raises(CheckpointError, match="fitted on the world another"):
-        check_trust(
-            CheckConfig(
+        measure_trust(
+            TrustConfig(
                 world,
                 tmp_path,
                 episode_store.root,
@@ -326,10 +326,10 @@ def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
     assert found[odd].min() > 1.1 * found[~odd].max()
     limit = float(found[odd].min() + found[~odd].max()) / 2
     (root / "familiarity.json").write_text(json.dumps(Familiarity(codec, limit, 10).to_json()))
-    config = CheckConfig(
-        root, tmp_path / "check", None, ("still", "random"), root / "tasks", per_task=2, batch=4
+    config = TrustConfig(
+        root, tmp_path / "trust", None, ("still", "random"), root / "tasks", per_task=2, batch=4
     )
-    said = check_trust(config)
+    said = measure_trust(config)
     assert said["strange"] == {"cartoon": {"frames": ["cartoon/1", "cartoon/2"], "of": 2}}
     assert (
         said["tasks"]["cartoon"]["colour"] == "red"
@@ -338,8 +338,8 @@ def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
     assert {floor["task"] for floor in said["floors"]} == {"door", "drawer"}
     others = replace(config, tasks=world / "tasks", out=tmp_path / "others")
     assert {task: said["tasks"][task]["colour"] for task in ("door", "drawer")} == {
-        task: found["colour"] for task, found in check_trust(others)["tasks"].items()
+        task: found["colour"] for task, found in measure_trust(others)["tasks"].items()
     }
-    assert "cartoon/1, cartoon/2" in check_page(said)
-    records = read_log(tmp_path / "check" / "run" / "log.jsonl")[1]
+    assert "cartoon/1, cartoon/2" in trust_page(said)
+    records = read_log(tmp_path / "trust" / "run" / "log.jsonl")[1]
     assert {record.group for record in records if STRANGE in record.flags} == {"cartoon"}
