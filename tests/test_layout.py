@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from worldgym.cli.catalogue import entries
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent / "worldgym"
 
@@ -168,6 +170,13 @@ def test_statistics_reports_and_checks_import_without_torch() -> None:
 
 def test_few_modules_are_loose() -> None:
     assert len([path for path in MODULES if path.parent == ROOT]) <= LOOSE
+
+
+def test_the_decision_has_this_order_and_counts_the_first_words() -> None:
+    page = (ROOT.parent / "docs" / "decisions" / "0014-floor-plan.md").read_text(encoding="utf-8")
+    said = " ".join(page.split())
+    assert f"`tests/test_layout.py`: {', '.join(ARROW)}; then reference and cli" in said
+    assert f"has {len(entries())} first words" in said
 
 
 def test_no_module_name_means_two_things() -> None:
