@@ -166,7 +166,7 @@ def report(root: str, port: int, pid: int, trials: int, live: RunHeader) -> None
         ("list", "/"),
         ("run page", "/run?run=large"),
         ("gallery", "/gallery?run=large"),
-        ("gallery, most doubtful first", "/gallery?run=large&sort=doubt"),
+        ("gallery, least certain first", "/gallery?run=large&sort=uncertainty"),
         ("gallery, last page of a filter", "/gallery?run=large&verdict=failure&page=9999999"),
         ("a trial", "/trial?run=large&policy=grasp@10k&task=t3/5&repeat=0"),
     ):

@@ -145,7 +145,7 @@ def test_people_compare_pairs_of_a_run(
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     main(["judge", "label", str(run), "--pairs", "--labeller", "anna", "--no-browser"])
     told = capsys.readouterr().out
-    assert "/closer?token=" in told and "0 of 2 pairs answered by anna" in told
+    assert "/prefer?token=" in told and "0 of 2 pairs answered by anna" in told
     preferences = run / "preferences.jsonl"
     session = PairSession(pairs_of_run(run), LabelConfig(preferences, "anna"))
     for i in range(2):

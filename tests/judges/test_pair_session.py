@@ -1,4 +1,4 @@
-"""Which of two videos came closer: what a person is told, and what is written down."""
+"""Which of two videos did better: what a person is told, and what is written down."""
 
 from __future__ import annotations
 

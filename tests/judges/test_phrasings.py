@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from worldgym.judges.pairwise import RUBRIC as CLOSER
+from worldgym.judges.pairwise import RUBRIC as PREFERENCE
 from worldgym.judges.rubric import Rubric, rubric_for
 from worldgym.types import Task
 
@@ -148,7 +148,7 @@ def twisted(rubric: Rubric, random: Random) -> str:
 
 RUBRICS = [
     *(rubric_for(kind, TASK) for kind in ("success", "partial", "criteria", "progress")),
-    CLOSER,
+    PREFERENCE,
 ]
 
 

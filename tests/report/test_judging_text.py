@@ -20,7 +20,7 @@ RANKING = PolicyRanking(
 )
 
 
-def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
+def test_who_did_better_is_told_with_ties_and_probabilities() -> None:
     pair = PairPreferences("A", "B", 21, 1, PreferenceCounts(11, 4, 3, 2, 1))
     strengths = (
         PolicyStrength("A", 0.5, 0.1, 0.9, 1.0),

@@ -22,7 +22,7 @@ from worldgym.judges.pair_session import ClipPair, PairSession
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
-from worldgym.web.label_app import CLOSER, label_app
+from worldgym.web.label_app import PREFER, label_app
 from worldgym.web.play_app import PlayConfig, play_app
 from worldgym.web.view_app import ViewConfig, view_app
 
@@ -261,7 +261,7 @@ IN_STEP = "Math.abs(left.currentTime - right.currentTime) < 0.12 && left.current
 
 
 @pytest.mark.parametrize(("width", "scheme"), [*SIZES, (400, "light"), (1280, "dark")])
-def test_which_came_closer(
+def test_which_did_better(
     browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
 ) -> None:
     def clip(run: str, start: int) -> Clip:
@@ -273,10 +273,10 @@ def test_which_came_closer(
         for i in range(3)
     ]
     session = PairSession(pairs, LabelConfig(tmp_path / "preferences.jsonl", "anna"))
-    app, secret, finished = label_app(session, CLOSER)
+    app, secret, finished = label_app(session, PREFER)
     with served(app, secret) as server, watched(browser, width, scheme) as one:
         finished.append(server.stop)
-        one.page.goto(server.url("/closer"))
+        one.page.goto(server.url("/prefer"))
         one.page.locator("text=0 of 3 pairs answered").wait_for()
         one.page.wait_for_function(IN_STEP)
         assert "grasp" not in one.page.content()

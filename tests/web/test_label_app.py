@@ -104,23 +104,23 @@ def test_pairs_of_a_run_are_compared_blindly_in_the_view(
     who = {"run": "a", "labeller": "ben"}
     with TestClient(view_app(config), base_url="http://127.0.0.1") as client:
         client.get("/?token=session")
-        told = [client.get("/closer?run=a"), client.get("/closer/state", params=who)]
-        told += [client.get("/closer/video", params={**who, "item": i}) for i in range(6)]
+        told = [client.get("/prefer?run=a"), client.get("/prefer/state", params=who)]
+        told += [client.get("/prefer/video", params={**who, "item": i}) for i in range(6)]
         said = {"pair": 0, "answer": "left"}
-        assert client.post("/closer/say", params=who, json=said).status_code == 403
+        assert client.post("/prefer/say", params=who, json=said).status_code == 403
         assert not (folder / "preferences.jsonl").exists()
-        told.append(client.post("/closer/say", params=who, json=said, headers=headers))
+        told.append(client.post("/prefer/say", params=who, json=said, headers=headers))
         assert {answer.status_code for answer in told} == {200}
         for answer in told:
             seen = answer.content + repr(answer.headers).encode()
             assert not any(secret in seen for secret in (b"good", b"poor", b"door/"))
         for item in ("6", "-1", "x", "²"):
-            wrong = client.get("/closer/video", params={**who, "item": item})
+            wrong = client.get("/prefer/video", params={**who, "item": item})
             assert wrong.status_code == 404
-        assert client.get("/closer/state", params=who).json()["done"] == 1
+        assert client.get("/prefer/state", params=who).json()["done"] == 1
         for out_of_form in ({}, {"pair": 0, "answer": "left"}, {"pair": 1, "answer": "good"}):
-            answer = client.post("/closer/say", params=who, json=out_of_form, headers=headers)
+            answer = client.post("/prefer/say", params=who, json=out_of_form, headers=headers)
             assert answer.status_code == 400
-        client.post("/closer/say", params=who, json={"undo": True}, headers=headers)
-        assert client.get("/closer/state", params=who).json()["done"] == 0
+        client.post("/prefer/say", params=who, json={"undo": True}, headers=headers)
+        assert client.get("/prefer/state", params=who).json()["done"] == 0
     assert read_answers(folder / "preferences.jsonl") == []

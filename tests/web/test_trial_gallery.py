@@ -49,7 +49,7 @@ def index(tmp_path: Path) -> LogIndex:
         {"truth": "unknown"},
         {"truth": "right"},
         {"flag": "no motion"},
-        {"doubt": "doubtful"},
+        {"uncertainty": "uncertain"},
         {"policy": "nobody"},
         {"verdict": "'; drop"},
     ],
@@ -57,7 +57,7 @@ def index(tmp_path: Path) -> LogIndex:
 def test_filters_keep_what_they_say(index: LogIndex, asked: dict[str, str]) -> None:
     def kept(card: TrialCard) -> bool:
         r = card.record
-        doubtful = r.probability is not None and 1 - 2 * abs(r.probability - 0.5) >= 0.5
+        uncertain = r.probability is not None and 1 - 2 * abs(r.probability - 0.5) >= 0.5
         return all(
             {
                 "policy": r.policy == value,
@@ -65,7 +65,7 @@ def test_filters_keep_what_they_say(index: LogIndex, asked: dict[str, str]) -> N
                 "verdict": card.verdict == value,
                 "truth": card.against_truth == value,
                 "flag": value in r.flags,
-                "doubt": doubtful,
+                "uncertainty": uncertain,
             }[name]
             for name, value in asked.items()
         )
@@ -85,7 +85,7 @@ def test_orders(index: LogIndex) -> None:
         rows = gallery_page(index, GalleryQuery.of({"sort": sort})).rows
         return [TrialCard(index.record(row), None, None) for row in rows]
 
-    assert all(card.record.probability == 0.5 for card in first("doubt")[:20])
+    assert all(card.record.probability == 0.5 for card in first("uncertainty")[:20])
     assert all(card.against_truth == "wrong" for card in first("wrong")[:10])
     assert {card.record.repeat for card in first("newest")} == {0}
     assert first("newest")[0].record.key == index.record(index.attempts - 1).key

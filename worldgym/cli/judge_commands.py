@@ -43,13 +43,13 @@ class Label:
         from worldgym.judges.label_session import LabelConfig
 
         with extra_installed("`worldgym judge label`"):
-            from worldgym.web.label_app import CLOSER, LABEL, LABELS, PREFERENCES, label_app
+            from worldgym.web.label_app import LABEL, LABELS, PREFER, PREFERENCES, label_app
             from worldgym.web.web_server import WebServer
 
         folder = self.source if self.source.is_dir() else self.source.parent
         labels = self.labels or folder / (PREFERENCES if self.pairs else LABELS)
         session = self._session(LabelConfig(labels, self.labeller))
-        kind = CLOSER if self.pairs else LABEL
+        kind = PREFER if self.pairs else LABEL
         app, secret, finished = label_app(session, kind)
         server = WebServer(app, secret, self.port)
         finished.append(server.stop)

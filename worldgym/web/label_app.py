@@ -25,8 +25,8 @@ from worldgym.web.run_library import ListedRun, RunLibrary
 
 LABELS = "labels.jsonl"  # in the folder of a run
 PREFERENCES = "preferences.jsonl"  # there too
-LABEL, CLOSER = "label", "closer"  # a page's address and template
-TITLES = {LABEL: "Label", CLOSER: "Which did better?"}
+LABEL, PREFER = "label", "prefer"  # a page's address and template
+TITLES = {LABEL: "Label", PREFER: "Which did better?"}
 MAX_NAME = 80  # characters of a labeller's
 
 
@@ -45,7 +45,7 @@ Find = Callable[[str, str], Session]  # run, labeller => their session
 
 @dataclass
 class LabelPages:
-    """find: the session of a run and a labeller.   kind: LABEL or CLOSER.   finish: what ends the
+    """find: the session of a run and a labeller.   kind: LABEL or PREFER.   finish: what ends the
     program, where the page may.   The page knows no file name, no policy, no score of a judge."""
 
     pages: AppPages

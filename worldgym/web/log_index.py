@@ -39,7 +39,7 @@ KINDS = {  # column => type code of `array`
     "reason": "L",
     "nominal": "l",
     "score": "d",
-    "doubt": "d",
+    "uncertainty": "d",
     "disagreement": "d",
     "seconds": "d",
     "time": "d",
@@ -151,7 +151,7 @@ class LogIndex:
             ),
             "nominal": -1 if nominal is None else self.tasks.number(nominal),
             "score": UNKNOWN if score is None else score,
-            "doubt": UNKNOWN if probability is None else 1.0 - 2.0 * abs(probability - 0.5),
+            "uncertainty": _uncertainty(probability),
             "disagreement": _disagreement(data.get("votes", ())),
             "seconds": data.get("seconds", 0.0),
             "time": _moment(data.get("time", "")),
@@ -217,6 +217,11 @@ def _verdict(score: float | None, failure: str | None) -> int:
     if is_success(score):
         return VERDICTS.index("success")
     return VERDICTS.index("partial" if score > 0 else "failure")
+
+
+def _uncertainty(probability: float | None) -> float:
+    """1 for a judge's probability of one half, 0 for one of 0 or 1."""
+    return UNKNOWN if probability is None else 1.0 - 2.0 * abs(probability - 0.5)
 
 
 def _disagreement(votes: Sequence[Mapping[str, Any]]) -> float:

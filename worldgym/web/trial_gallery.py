@@ -15,7 +15,7 @@ from worldgym.report.gallery_section import TrialCard
 from worldgym.web.log_index import VERDICTS, LogIndex
 
 PAGE = 24
-SORTS = ("task", "doubt", "disagreement", "wrong", "newest")
+SORTS = ("task", "uncertainty", "disagreement", "wrong", "newest")
 AGAINST_TRUTH = ("right", "wrong", "unknown")
 Rows = npt.NDArray[np.int64]
 
@@ -29,7 +29,7 @@ class GalleryQuery:
     verdict: str = ""
     truth: str = ""
     flag: str = ""
-    doubt: str = ""
+    uncertainty: str = ""
     sort: str = "task"
     page: int = 0
 
@@ -42,7 +42,7 @@ class GalleryQuery:
             **{
                 name: asked.get(name, "") for name in ("policy", "task", "verdict", "truth", "flag")
             },
-            doubt=asked.get("doubt", ""),
+            uncertainty=asked.get("uncertainty", ""),
             sort=sort if sort in SORTS else "task",
             page=min(int(number), 10**7) if number.isdecimal() and len(number) < 9 else 0,
         )
@@ -93,8 +93,8 @@ def _wanted(index: LogIndex, rows: Rows, query: GalleryQuery) -> npt.NDArray[np.
             if query.flag in listed_flags(flags)
         ]
         kept &= np.isin(index.column("flags", rows), with_flag)
-    if query.doubt:  # doubtful: a probability nearer to one half than to certainty
-        kept &= index.column("doubt", rows) >= 0.5
+    if query.uncertainty:  # the judge's probability is nearer to one half than to 0 or 1
+        kept &= index.column("uncertainty", rows) >= 0.5
     return kept
 
 
@@ -122,7 +122,7 @@ def _order(index: LogIndex, rows: Rows, sort: str) -> npt.NDArray[np.int64]:
     keys = [index.column("policy", rows), index.column("repeat", rows)]
     keys += [index.tasks.ranks[index.column("task", rows)]]
     keys += [index.groups.ranks[index.column("group", rows)]]
-    if sort in ("doubt", "disagreement"):
+    if sort in ("uncertainty", "disagreement"):
         keys.append(-index.column(sort, rows))
     elif sort == "wrong":
         keys.append(_against_truth(index, rows) != 1)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from worldgym.web.app_pages import AppPages, static_file
 from worldgym.web.compare_pages import ComparePages
 from worldgym.web.guard import Guard, SessionSecrets
-from worldgym.web.label_app import CLOSER, LabelPages, label_runs, pairs_of_runs
+from worldgym.web.label_app import PREFER, LabelPages, label_runs, pairs_of_runs
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import RunLibrary
 from worldgym.web.run_pages import RunPages
@@ -54,7 +54,7 @@ def view_app(config: ViewConfig) -> ASGIApp:
             *TrialPages(library, worker, pages).routes,
             *ComparePages(library, worker, pages).routes,
             *LabelPages(pages, label_runs(library)).routes,
-            *LabelPages(pages, pairs_of_runs(library), CLOSER).routes,
+            *LabelPages(pages, pairs_of_runs(library), PREFER).routes,
             Route("/static/{name}", static_file),
         ],
         exception_handlers=pages.handlers,
