@@ -12,7 +12,7 @@ from pathlib import Path
 from machine import note
 
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.reference.demo import bundled_sources
 
 PARTS = ("world", "policy", "judge")  # decoding is part of the world's
@@ -36,9 +36,9 @@ def main() -> None:
             started = time.perf_counter()
             # alone they take longer
             trials = asked.trials if batch > 1 else max(asked.trials // 10, 1)
-            summary = evaluate_sources(
+            summary = run_sources(
                 bundled_sources(), EvaluateConfig(Path(folder) / "run", trials, batch=batch)
-            )
+            ).summary
             took = time.perf_counter() - started
         spent = summary.expenses
         shares = [spent.timing[part] / took for part in PARTS]

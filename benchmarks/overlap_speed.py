@@ -17,7 +17,7 @@ from worldgym.evaluation import run as running
 from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.reference.demo import bundled_sources
@@ -46,7 +46,7 @@ def timed(
     vars(running)["BatchFinisher"] = partial(BatchFinisher, overlap=overlap)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        evaluate_sources(sources, EvaluateConfig(Path(folder), trials, batch=batch))
+        run_sources(sources, EvaluateConfig(Path(folder), trials, batch=batch))
         took = time.perf_counter() - started
         return took, read_log(Path(folder) / LOG_NAME)[1]
 

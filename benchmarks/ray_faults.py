@@ -28,7 +28,7 @@ from sleeping_world import STORE, cluster_here, missing_or_wrong, sleep_through
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.remote_batches import LOST_NAME
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.bundled import bundled
 from worldgym.io.jsonl import append_line, read_lines
 from worldgym.io.run_log import LOG_NAME
@@ -47,7 +47,7 @@ def drive(asked: argparse.Namespace, run: Path, on: str) -> None:
         sleep_through(config, 0.5)
     else:
         policy = str(bundled("bundled", "policies") / "bc-large")
-        evaluate_sources(Sources("bundled", (policy,), "bundled", "bundled"), config)
+        run_sources(Sources("bundled", (policy,), "bundled", "bundled"), config)
 
 
 def workers_alive(title: bytes) -> list[int]:

@@ -34,7 +34,7 @@ from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.ray_workers import RayExecutor
 from worldgym.evaluation.remote_batches import BatchJob, BatchResult
-from worldgym.evaluation.run import evaluate, evaluate_sources
+from worldgym.evaluation.run import evaluate_parts, run_sources
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled
 from worldgym.io.run_files import actions_beside
@@ -199,7 +199,7 @@ def drive(executor: InstantExecutor, out: Path) -> tuple[Lines, float]:
         Lines(out, 0.2) as lines,
     ):
         policies = [FakePolicy(level=0.8, name=f"policy-{i:02d}") for i in range(POLICIES)]
-        evaluate(config, FakeWorld(), policies, tasks(FRAMES), FakeJudge())
+        evaluate_parts(config, FakeWorld(), policies, tasks(FRAMES), FakeJudge())
         time.sleep(0.5)
     return lines, held[0]
 
@@ -225,7 +225,7 @@ def overhead(on: str, folder: Path, trials: int) -> tuple[float, float]:
     sources = Sources("bundled", (policy,), "bundled", "bundled")
     config = EvaluateConfig(folder, trials, batch=5, on=on, workers=1)
     with Lines(config.out) as lines:
-        evaluate_sources(sources, config)
+        run_sources(sources, config)
     count = lines.seen[-1][1]
     return lines.cost(next(one[0] for one in lines.seen if one[1] >= 0.4 * count), count - 1)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.stats.summary import Summary
 from worldgym.testing import FakeJudge, FakePolicy, FakeState, FakeWorld
@@ -47,7 +47,7 @@ def sleep_through(config: EvaluateConfig, seconds: float) -> Summary:
     """Two policies on as many initial frames as trials. seconds: of a trial."""
     world = SleepingWorld(seconds=seconds / STEPS)
     policies = [FakePolicy(level=0.2, name="low"), FakePolicy(level=0.8, name="high")]
-    return evaluate(config, world, policies, tasks(config.trials), FakeJudge())
+    return evaluate_parts(config, world, policies, tasks(config.trials), FakeJudge())
 
 
 def missing_or_wrong(run: Path, reference: Path) -> tuple[int, int, int]:

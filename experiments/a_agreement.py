@@ -9,7 +9,7 @@ from __future__ import annotations
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.io.json_form import to_json
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 from worldgym.report.formats import decimal
 from worldgym.report.trust_sentences import reached
 from worldgym.stats.success_counts import CellSummary
@@ -23,7 +23,7 @@ def measure(setup: Setup) -> Finding:
     return finding(scored(setup, what), on(what, setup.instrument))
 
 
-def finding(run: Run, measured_on: str) -> Finding:
+def finding(run: ScoredRun, measured_on: str) -> Finding:
     found = run.agreement
     known = [c for c in run.summary.cells if c.rate is not None and c.truth_rate is not None]
     ceiling = found.noise_ceiling

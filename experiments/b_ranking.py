@@ -15,7 +15,7 @@ from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
 from worldgym.reference.policy_zoo import SERIES
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 from worldgym.report.formats import decimal
 from worldgym.stats.correlation import kendall
 
@@ -35,7 +35,7 @@ def measure(setup: Setup) -> Finding:
     return finding(scored(setup, what), on(what, setup.instrument))
 
 
-def finding(run: Run, measured_on: str) -> Finding:
+def finding(run: ScoredRun, measured_on: str) -> Finding:
     policies = {
         policy["policy"]: policy
         for policy in run.summary.to_json()["policies"]

@@ -11,7 +11,7 @@ from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 
 def measure(setup: Setup) -> Finding:
@@ -20,7 +20,7 @@ def measure(setup: Setup) -> Finding:
     return finding(scored(setup, what), on(what, setup.instrument))
 
 
-def finding(run: Run, measured_on: str) -> Finding:
+def finding(run: ScoredRun, measured_on: str) -> Finding:
     rows = sorted(
         (
             {"step": int(policy["policy"].rpartition("@")[2]), **policy}

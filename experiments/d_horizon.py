@@ -16,7 +16,7 @@ from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import read_config, reconfigure
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 SEEDS = 20
 HORIZONS = (1, 2, 4, 8)
@@ -49,7 +49,7 @@ def _shortened(folder: Path, out: Path, h: int) -> Path:
     return out / name
 
 
-def finding(run: Run, measured_on: str) -> Finding:
+def finding(run: ScoredRun, measured_on: str) -> Finding:
     rows = list[dict[str, Any]]()
     for policy in run.summary.policies:
         name, _, h = policy.policy.partition(MARK)

@@ -37,7 +37,7 @@ from worldgym.io.files import read_json, write_atomic
 from worldgym.io.json_form import to_json
 from worldgym.reference.reference_tasks import STEPS, TASKS
 from worldgym.reference.replay_validation import ValidateConfig, validate
-from worldgym.reference.scoring import Instrument, Run, Scope, score, set_scope
+from worldgym.reference.scoring import Instrument, Scope, ScoredRun, score, set_scope
 
 HEAD = (
     "# Results\n\n"
@@ -113,7 +113,7 @@ def scope(setup: Setup, set_name: str, seeds: int) -> Scope:
     return Scope(found.name, found.policies, found.seeds, setup.tasks, setup.steps)
 
 
-def scored(setup: Setup, what: Scope, instrument: Instrument | None = None) -> Run:
+def scored(setup: Setup, what: Scope, instrument: Instrument | None = None) -> ScoredRun:
     """Truth and run of a scope; what is there is not scored again."""
     return score(what, instrument or setup.instrument, setup.out, setup.workers)
 
@@ -164,7 +164,7 @@ def replayed(setup: Setup, instrument: Instrument, store: Path) -> dict[str, Any
     return validate(ValidateConfig(instrument.world, instrument.judge, store, folder))
 
 
-def measures(run: Run) -> dict[str, float | None]:
+def measures(run: ScoredRun) -> dict[str, float | None]:
     """One run as a row: agreement, the world's optimism, and time.
 
     optimism: mean of world minus truth over cells, points.   false_successes: share of true

@@ -14,7 +14,7 @@ from typing import Any
 from experiments.a_agreement import SEEDS
 from experiments.chart import Chart
 from experiments.frame import Finding, Setup, lines, main, on, replayed, scope, scored
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 STAGES = {
     "judge": "judge alone",
@@ -32,7 +32,7 @@ def measure(setup: Setup) -> Finding:
     )
 
 
-def finding(replay: dict[str, Any], run: Run, measured_on: str) -> Finding:
+def finding(replay: dict[str, Any], run: ScoredRun, measured_on: str) -> Finding:
     rows = []
     for task, figures in replay["tasks"].items():
         right = [

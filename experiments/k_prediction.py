@@ -22,7 +22,7 @@ from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 
@@ -51,7 +51,7 @@ class Saving:
     within: bool
 
 
-def finding(run: Run, measured_on: str, draws: int = DRAWS) -> Finding:
+def finding(run: ScoredRun, measured_on: str, draws: int = DRAWS) -> Finding:
     known = [trial for trial in run.trials() if trial.truth is not None and trial.score is not None]
     policies = list(dict.fromkeys(trial.policy for trial in known))
     savings = [

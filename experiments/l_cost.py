@@ -8,7 +8,7 @@ from statistics import mean
 from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 
 def measure(setup: Setup) -> Finding:
@@ -17,7 +17,7 @@ def measure(setup: Setup) -> Finding:
     return finding(scored(setup, what), on(what, setup.instrument))
 
 
-def finding(run: Run, measured_on: str) -> Finding:
+def finding(run: ScoredRun, measured_on: str) -> Finding:
     trials = run.trials()
     parts: dict[str, list[float]] = defaultdict(list)
     for trial in trials:

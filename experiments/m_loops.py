@@ -25,7 +25,7 @@ from worldgym.judges.judging import scores
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.load_policy import load_policy
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.simulator_world import SimulatorWorld
 from worldgym.trust.fit_error_predictor import rollouts_of
@@ -62,7 +62,7 @@ def measure(setup: Setup) -> Finding:
     return finding(crossed(setup, run, what.policies), on(what, setup.instrument))
 
 
-def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
+def crossed(setup: Setup, run: ScoredRun, policies: Sequence[str]) -> list[Loops]:
     """Every judged trial of the run, its actions played in the simulator, and the simulator's loop
     in the world."""
     rollouts, records, chunks = rollouts_of(run.folder)

@@ -23,7 +23,7 @@ from experiments.ood_judge import judge_true_videos
 from worldgym.cli.script import read_options
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
@@ -82,7 +82,7 @@ def run(options: Experiment) -> dict[str, Any]:
     suite = known / "tasks" if options.arm == "simulator" else _edited(options, known)
     out = options.out / options.arm / "run"
     evaluated = EvaluateConfig(out, options.seeds, truth=known, command="experiments/ood_truth.py")
-    summary = evaluate_sources(Sources(options.world, policies, suite, options.judge), evaluated)
+    summary = run_sources(Sources(options.world, policies, suite, options.judge), evaluated).summary
     found = figures(summary)
     write_json(options.out / options.arm / "ood.json", found)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -22,7 +22,7 @@ def small_tasks() -> list[Task]:
 def evaluated(out: Path, high: FakePolicy, **changes: Any) -> None:
     config = replace(EvaluateConfig(out, trials=8, batch=2), **changes)
     low = FakePolicy(level=0.1, name="low")
-    evaluate(config, FakeWorld(), [high, low], small_tasks(), FakeJudge())
+    evaluate_parts(config, FakeWorld(), [high, low], small_tasks(), FakeJudge())
 
 
 def contents(run: Path) -> dict[str, bytes]:

@@ -188,12 +188,9 @@ def test_no_module_name_means_two_things() -> None:
 
 
 def public_names(kind: type[ast.ClassDef | ast.FunctionDef]) -> dict[str, list[str]]:
-    """Public names at the top of the modules, with the modules. Commands are no interface, and the
-    door repeats the names of what it calls."""
+    """Public names at the top of the modules, with the modules."""
     found: dict[str, list[str]] = {}
     for path in MODULES:
-        if part_of(path) in ("cli", DOOR):
-            continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, kind) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(dotted(path))

@@ -24,7 +24,7 @@ from worldgym.actions.conventions import convention
 from worldgym.cli import parsed
 from worldgym.cli.run_commands import Evaluate
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.named_source import NamedSource
 from worldgym.io.run_log import read_log
 from worldgym.policies.adapters import lerobot_policy as lerobot
@@ -71,7 +71,7 @@ def test_the_example_is_a_policy_and_is_evaluated(here: Path) -> None:
     spec = convention("metaworld")
     task = Task("t/0", "t", np.full(SHAPE, 200, np.uint8), "push", 5)
     policy = load_policy("my_policy:make", spec)
-    evaluate(
+    evaluate_parts(
         EvaluateConfig(here / "run", trials=2),
         FakeWorld(spec, SHAPE),
         [policy],

@@ -22,8 +22,7 @@ from worldgym.io.run_mirror import run_folder
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.io.tracking import Trackers
 from worldgym.report.page import REPORT_NAME, write_results
-from worldgym.stats.agreement import Agreement
-from worldgym.stats.agreement import agreement as agreement_of_cells
+from worldgym.stats.agreement import Agreement, agreement_of_cells
 from worldgym.stats.baseline import BaselineTest, against_baseline
 from worldgym.stats.equivalence import Gate
 from worldgym.stats.pairs import PolicyComparison, RankInterval
@@ -192,7 +191,7 @@ def evaluate(
     from worldgym.evaluation.run import run_sources
 
     with Trackers.named(options.pop("track", ())) as trackers, run_folder(out) as folder:
-        parts = parts_of(folder, world, policy, tasks, judge, trials=trials, **options)
+        parts = evaluation_parts(folder, world, policy, tasks, judge, trials=trials, **options)
         done = run_sources(*parts)
         for step, values in tracked_rates(done.summary).items():
             trackers.log(values, step)
@@ -201,7 +200,7 @@ def evaluate(
     return run
 
 
-def parts_of(
+def evaluation_parts(
     out: Path,
     world: str | Path | World[Any],
     policy: AnyPolicy | list[AnyPolicy] | tuple[AnyPolicy, ...],

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from worldgym import cli
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -30,7 +30,7 @@ class Slow(FakeJudge):
 def command():
     tasks = [Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "do it", 3) for i in range(8)]
     config = EvaluateConfig(Path(sys.argv[1]), 8, batch=3)
-    evaluate(config, FakeWorld(), [FakePolicy()], tasks, Slow(concurrency=4))
+    evaluate_parts(config, FakeWorld(), [FakePolicy()], tasks, Slow(concurrency=4))
 
 cli.parsed = lambda words: command
 cli.main([])

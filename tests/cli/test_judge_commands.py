@@ -15,7 +15,7 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import pairs_of_run
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import clips_of_run
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.judges.label_session import LabelConfig
 from worldgym.judges.labels import Label, append_label, frames_digest
 from worldgym.judges.pair_session import PairSession
@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Path:
         )
     policies = [FakePolicy(level=0.9, name="a"), FakePolicy(level=0.1, name="b")]
     config = EvaluateConfig(folder, 2, batch=2)
-    evaluate(
+    evaluate_parts(
         config, FakeWorld(), policies, load_tasks(tasks), FakeJudge(), Origin({"tasks": str(tasks)})
     )
     for i, clip in enumerate(clips_of_run(folder)):

@@ -16,7 +16,7 @@ from worldgym.errors import BudgetSpent
 from worldgym.evaluation import run as running
 from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -57,7 +57,7 @@ class Fragile(FakeWorld):
 
 
 def ran(out: Path, judge: FakeJudge, world: FakeWorld | None = None) -> list[TrialRecord]:
-    evaluate(EvaluateConfig(out, 12, batch=3), world or FakeWorld(), POLICIES, tasks(), judge)
+    evaluate_parts(EvaluateConfig(out, 12, batch=3), world or FakeWorld(), POLICIES, tasks(), judge)
     return read_log(out / "log.jsonl")[1]
 
 

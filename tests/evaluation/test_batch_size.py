@@ -15,7 +15,7 @@ from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.evaluation import batch_size
 from worldgym.evaluation.batch_size import bytes_a_trial, chosen_batch, fitting_batch, free_memory
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 from worldgym.world.model import DiffusionWorld
@@ -72,7 +72,7 @@ def test_a_run_goes_on_with_the_batch_that_it_began_with(
 
     def run(batch: int | None, trials: int = 4) -> dict[str, object]:
         config = EvaluateConfig(tmp_path, trials, batch=batch)
-        evaluate(config, FakeWorld(), [FakePolicy()], tasks, FakeJudge())
+        evaluate_parts(config, FakeWorld(), [FakePolicy()], tasks, FakeJudge())
         header = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[0]
         found: dict[str, object] = json.loads(header)["config"]
         return found

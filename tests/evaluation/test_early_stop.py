@@ -15,7 +15,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.early_stop import LOOK, STOPPED, EarlyStop
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial
@@ -90,7 +90,7 @@ def certain(whole: Rollout, step: int) -> bool:
 def run(out: Path, level: float | None, judge: FakeJudge | None = None, batch: int = 3) -> None:
     tasks = [trial.task for trial in trials(list(range(6)), [30, 9, 30, 24, 40, 8])]
     config = EvaluateConfig(out, trials=6, batch=batch, stop_when_certain=level)
-    evaluate(config, FakeWorld(), [SPREAD], tasks, judge or FreeJudge())
+    evaluate_parts(config, FakeWorld(), [SPREAD], tasks, judge or FreeJudge())
 
 
 def test_the_log_tells_and_a_resumed_run_must_agree(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.video import decode_video
 from worldgym.policies.adapters.wrapped import committed
@@ -41,7 +41,7 @@ TASKS = [task("one", 24), task("three", 20), task("seven", 50)]
 
 def run(out: Path, world: Any, policy: Any, tasks: Any = TASKS, **options: Any) -> Any:
     config = EvaluateConfig(out, trials=len(tasks), **{"batch": 4, **options})
-    evaluate(config, world, [policy], tasks, FakeJudge())
+    evaluate_parts(config, world, [policy], tasks, FakeJudge())
     return read_log(out / "log.jsonl")
 
 
@@ -190,7 +190,7 @@ def test_frames_that_come_every_third_action(tmp_path: Path) -> None:
     Counting.shown.clear()
     world = stated(stride=3)
     config = EvaluateConfig(tmp_path / "run", trials=1, batch=2)
-    evaluate(config, world, [FakePolicy(chunk=12)], TASKS[:1], Counting())
+    evaluate_parts(config, world, [FakePolicy(chunk=12)], TASKS[:1], Counting())
     assert Counting.shown == [9]  # the judge sees each once
     header, (record,) = read_log(tmp_path / "run" / "log.jsonl")
     assert header.config["world_can"]["stride"] == 3 and record.steps == 24
@@ -228,11 +228,11 @@ def test_without_seeds_comparisons_are_not_called_paired(tmp_path: Path) -> None
     policies = [FakePolicy(chunk=12, name=name) for name in ("one", "two")]
     world = StandInWorld(replace(WIDE, seeds="none"))
     config = EvaluateConfig(tmp_path / "none", trials=1, batch=2)
-    summary = evaluate(config, world, policies, TASKS[:1], FakeJudge())
+    summary = evaluate_parts(config, world, policies, TASKS[:1], FakeJudge())
     assert any("takes no seed" in said for said in sentences(summary))
     assert any("not paired by trial" in said for said in said_of_policies(summary))
     config = replace(config, out=tmp_path / "row")
-    seeded = evaluate(config, StandInWorld(), policies, TASKS[:1], FakeJudge())
+    seeded = evaluate_parts(config, StandInWorld(), policies, TASKS[:1], FakeJudge())
     assert not any("takes no seed" in said for said in sentences(seeded))
 
 

@@ -17,7 +17,7 @@ from logs import rewrite
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import LOG_NAME, each_outcome, read_header, read_log
 from worldgym.io.run_records import EDITS_KEY, PLANNED_KEY, TrialRecord
 from worldgym.policies.policy_protocol import Needs
@@ -53,7 +53,7 @@ def run(out: Path, step: Step, known: Sequence[Task] | None = None, **changes: o
     config = replace(EvaluateConfig(out, step.trials, batch=4), **changes)  # type: ignore[arg-type]
     policies = [FakePolicy(level=LEVELS[name], name=name) for name in step.policies]
     told = known if known is not None else tasks(step.groups)
-    return evaluate(config, FakeWorld(), policies, told, FakeJudge())
+    return evaluate_parts(config, FakeWorld(), policies, told, FakeJudge())
 
 
 WHOLE = Step(tuple(LEVELS), 4, GROUPS)
@@ -133,11 +133,13 @@ def test_rows_of_a_batch_stay_those_it_began_with(tmp_path: Path) -> None:
 
     for trials in (1, 4):
         config = EvaluateConfig(tmp_path, trials, batch=32)
-        evaluate(config, Watched(), [FakePolicy(name="p")], tasks(), FakeJudge())
+        evaluate_parts(config, Watched(), [FakePolicy(name="p")], tasks(), FakeJudge())
     assert seen == {3}
     elsewhere = FakePolicy(name="far", needs=Needs(elsewhere=True))
     seen.clear()
-    evaluate(EvaluateConfig(tmp_path, 4, batch=32), Watched(), [elsewhere], tasks(), FakeJudge())
+    evaluate_parts(
+        EvaluateConfig(tmp_path, 4, batch=32), Watched(), [elsewhere], tasks(), FakeJudge()
+    )
     assert seen == {2}, "two halves of four rows"
 
 
@@ -164,13 +166,15 @@ def test_a_policy_that_has_changed_is_named(tmp_path: Path) -> None:
     for name, identity in (("low", "1"), ("high", "2")):
         origin = Origin({"checkpoints": {"codec": "c", "policies": {name: identity}}})
         config = EvaluateConfig(tmp_path, 1)
-        evaluate(config, FakeWorld(), [FakePolicy(name=name)], tasks(), FakeJudge(), origin)
+        evaluate_parts(config, FakeWorld(), [FakePolicy(name=name)], tasks(), FakeJudge(), origin)
     told = read_header(tmp_path / LOG_NAME).config["checkpoints"]["policies"]
     assert told == {"low": "1", "high": "2"}
     origin = Origin({"checkpoints": {"codec": "c", "policies": {"low": "3", "new": "4"}}})
     policies = [FakePolicy(name="low"), FakePolicy(name="new")]
     with pytest.raises(InputError, match=r"checkpoints\.policies\.low is '1' there and '3' now"):
-        evaluate(EvaluateConfig(tmp_path, 1), FakeWorld(), policies, tasks(), FakeJudge(), origin)
+        evaluate_parts(
+            EvaluateConfig(tmp_path, 1), FakeWorld(), policies, tasks(), FakeJudge(), origin
+        )
 
 
 def test_a_task_that_has_changed_is_named_and_others_may_come(tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def test_a_task_that_has_changed_is_named_and_others_may_come(tmp_path: Path) ->
         run(tmp_path, Step(("low",), 3, "ab"), known)
     wrong = replace(FakePolicy(name="new"), spec=replace(FAKE_SPEC, unit="furlong"))
     with pytest.raises(SpecMismatch):
-        evaluate(EvaluateConfig(tmp_path, 3), FakeWorld(), [wrong], tasks("a"), FakeJudge())
+        evaluate_parts(EvaluateConfig(tmp_path, 3), FakeWorld(), [wrong], tasks("a"), FakeJudge())
     assert "b/0" not in (tmp_path / LOG_NAME).read_text()
 
 

@@ -15,7 +15,7 @@ from worldgym.actions.embodiment import motionless
 from worldgym.codecs.load_codec import load_codec
 from worldgym.evaluation.initial_frames import merged, solved_starts, strange_starts, with_solved
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import SOLVED, STRANGE
 from worldgym.policies.own.scripted import StillPolicy
@@ -112,7 +112,9 @@ def test_flags_reach_log_summary_and_sentences(tmp_path: Path) -> None:
         )
         for t in tasks
     ]
-    summary = evaluate(EvaluateConfig(tmp_path, 2, batch=2), world, [FakePolicy()], tasks, Bright())
+    summary = evaluate_parts(
+        EvaluateConfig(tmp_path, 2, batch=2), world, [FakePolicy()], tasks, Bright()
+    )
     header, records = read_log(tmp_path / "log.jsonl")
     assert {r.task for r in records if SOLVED in r.flags} == {"a/1"}
     (found,) = [flag for flag in summary.flags if flag.flag == SOLVED]
@@ -131,7 +133,7 @@ def test_success_without_motion_is_said(tmp_path: Path) -> None:
         for name in ("a/1", "b/1")
     ]
     policies = [StillPolicy(world.spec), FakePolicy(level=0.7, name="moves")]
-    summary = evaluate(EvaluateConfig(tmp_path, 1), world, policies, tasks, Generous())
+    summary = evaluate_parts(EvaluateConfig(tmp_path, 1), world, policies, tasks, Generous())
     (found,) = [flag for flag in summary.flags if flag.flag == MOTIONLESS]
     assert found == FlagCount(MOTIONLESS, 2, 4, {"a": 1}, {"a": ("a/1",), "b": ("b/1",)})
     assert "1 of 2\N{NO-BREAK SPACE}trials without any motion of the arm succeed (a 1)" in " ".join(

@@ -13,7 +13,7 @@ from logs import rewrite
 from worldgym.errors import InputError
 from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
@@ -31,7 +31,7 @@ def run(out: Path, shard: tuple[int, int] = (1, 1), **changes: int) -> None:
         for i in range(3)
     ]
     config = replace(EvaluateConfig(out, trials=4, batch=3, shard=shard), **changes)
-    evaluate(
+    evaluate_parts(
         config,
         FakeWorld(),
         [FakePolicy(level=0.9, name="high"), FakePolicy(level=0.1, name="low")],
@@ -163,7 +163,9 @@ def evaluated(
         for i in range(2)
     ]
     chosen = [FakePolicy(level=0.9 if name == "high" else 0.1, name=name) for name in policies]
-    return evaluate(EvaluateConfig(out, trials, seed), FakeWorld(), chosen, tasks, FakeJudge())
+    return evaluate_parts(
+        EvaluateConfig(out, trials, seed), FakeWorld(), chosen, tasks, FakeJudge()
+    )
 
 
 def test_runs_of_other_policies_trials_and_tasks_become_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
 from worldgym.evaluation.remote_batches import LOST_NAME
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.tasks.task_folder import load_tasks
@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Path:
     policies = [FakePolicy(level=0.1, name="low"), FakePolicy(level=0.9, chunk=2, name="high")]
     tasks = load_tasks(tmp_path / "tasks")
     origin = Origin({"tasks": str(tmp_path / "tasks")})
-    evaluate(
+    evaluate_parts(
         EvaluateConfig(tmp_path / "run", 10), FakeWorld(), policies, tasks, FakeJudge(), origin
     )
     return tmp_path / "run"

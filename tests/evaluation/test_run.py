@@ -20,7 +20,7 @@ from worldgym.evaluation.export import export
 from worldgym.evaluation.load_parts import _trust_beside
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin, environment
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.policies.load_policy import Loaded
 from worldgym.policies.policy_protocol import Needs
@@ -48,7 +48,7 @@ def tasks() -> list[Task]:
 
 def run(out: Path, policies=POLICIES, origin=None, **changes):  # type: ignore[no-untyped-def]
     config = replace(EvaluateConfig(out, trials=4, batch=3), **changes)
-    return evaluate(config, FakeWorld(), policies, tasks(), FakeJudge(), origin)
+    return evaluate_parts(config, FakeWorld(), policies, tasks(), FakeJudge(), origin)
 
 
 def test_everything_is_written(tmp_path: Path) -> None:
@@ -84,7 +84,9 @@ def test_batches_are_filled_up_so_that_every_call_has_one_shape(tmp_path: Path) 
             rows.add(len(frames))
             return super().reset(frames, seeds)
 
-    evaluate(EvaluateConfig(tmp_path, trials=4, batch=3), Watched(), POLICIES, tasks(), FakeJudge())
+    evaluate_parts(
+        EvaluateConfig(tmp_path, trials=4, batch=3), Watched(), POLICIES, tasks(), FakeJudge()
+    )
     assert rows == {3}
 
 
@@ -151,7 +153,7 @@ def test_the_time_of_rows_that_fill_up_a_batch_is_that_of_its_trials(tmp_path: P
     # 4 trials a policy, in batches of 2 and with one fault of one each
     config = EvaluateConfig(tmp_path, trials=2, batch=3)
     Stumbling.left[0] = 1
-    summary = evaluate(config, Slow(), [Stumbling(level=0.9)], tasks(), FakeJudge())
+    summary = evaluate_parts(config, Slow(), [Stumbling(level=0.9)], tasks(), FakeJudge())
     took = time.perf_counter() - started
     batches = 0.05 * 3  # a whole one and two trials apart
     assert batches <= summary.expenses.seconds <= took
@@ -176,7 +178,7 @@ def test_halves_of_a_batch_are_alike_for_a_policy_that_computes_elsewhere(
             return super().reset(frames, seeds)
 
     policy = replace(POLICIES[0], needs=Needs(elsewhere=True))
-    evaluate(
+    evaluate_parts(
         EvaluateConfig(tmp_path, trials=5, batch=batch), Watched(), [policy], tasks(), FakeJudge()
     )
     assert len(set(rows)) == 1 and 2 * rows[0] <= max(batch, 2)
@@ -201,14 +203,14 @@ def test_a_run_of_edited_tasks_may_stop_anywhere(tmp_path: Path) -> None:
         for t in tasks()
     ]
     config = EvaluateConfig(tmp_path, trials=3, batch=3)
-    evaluate(config, FakeWorld(), POLICIES, twins + tasks(), FakeJudge())
+    evaluate_parts(config, FakeWorld(), POLICIES, twins + tasks(), FakeJudge())
     lines = (tmp_path / "log.jsonl").read_bytes().splitlines(keepends=True)
     for count in range(1, len(lines) + 1):
         (tmp_path / "log.jsonl").write_bytes(b"".join(lines[:count]))
         text = write_report(tmp_path).read_text()
     assert "0/a" in text
     (tmp_path / "log.jsonl").write_bytes(b"".join(lines[: 1 + 12 + 3]))
-    summary = evaluate(
+    summary = evaluate_parts(
         replace(config, max_minutes=0.0), FakeWorld(), POLICIES, twins + tasks(), FakeJudge()
     )
     assert [policy.policy for policy in summary.policies] == ["low", "high"]
@@ -234,7 +236,7 @@ def test_a_run_is_not_resumed_with_other_tasks(tmp_path: Path, field: str) -> No
         changed[-1], **(extras if field == "rubric" else {field: other.get(field, "other")})
     )
     with pytest.raises(InputError, match=r"another run: config\.task_sha256\.b/2 is"):
-        evaluate(
+        evaluate_parts(
             EvaluateConfig(tmp_path, trials=4, batch=3), FakeWorld(), POLICIES, changed, FakeJudge()
         )
 
@@ -262,7 +264,9 @@ def test_a_trial_that_works_at_the_second_attempt_is_scored(tmp_path: Path) -> N
 
 def test_unscored_leaves_the_denominator(tmp_path: Path) -> None:
     config = EvaluateConfig(tmp_path, trials=3)
-    summary = evaluate(config, FakeWorld(), [FakePolicy(level=0.5)], tasks(), FakeJudge(band=1.0))
+    summary = evaluate_parts(
+        config, FakeWorld(), [FakePolicy(level=0.5)], tasks(), FakeJudge(band=1.0)
+    )
     assert all(
         cell.trials == 0 and cell.unscored == 3 and cell.rate is None for cell in summary.cells
     )
@@ -294,7 +298,7 @@ def edited_tasks() -> list[Task]:
 
 
 def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
-    summary = evaluate(
+    summary = evaluate_parts(
         EvaluateConfig(tmp_path, trials=4, batch=3),
         FakeWorld(),
         POLICIES,
@@ -315,7 +319,7 @@ def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
 
 def test_an_edit_without_its_twin_is_an_ordinary_task(tmp_path: Path) -> None:
     alone = [task for task in edited_tasks() if task.nominal]
-    summary = evaluate(
+    summary = evaluate_parts(
         EvaluateConfig(tmp_path, trials=2, batch=3), FakeWorld(), POLICIES, alone, FakeJudge()
     )
     assert summary.perturbed is None and {cell.task for cell in summary.cells} == {
@@ -458,7 +462,7 @@ def test_any_text_comes_through_to_report_and_export(
     policies = [FakePolicy(name="calm"), Complaining(name="loud")]
     config = EvaluateConfig(out, trials=1, command=said)
     for _ in range(2):
-        evaluate(
+        evaluate_parts(
             config,
             FakeWorld(),
             policies,

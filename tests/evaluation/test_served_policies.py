@@ -17,7 +17,7 @@ from policy_server import POLICIES, Server
 from worldgym.errors import SameFailure, ServerOutage
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.load_policy import load_policy
@@ -43,7 +43,7 @@ def tasks() -> list[Task]:
 
 
 def run(out: Path, policy: Policy[Any], world: FakeWorld | None = None) -> dict[str, Any]:
-    return evaluate(
+    return evaluate_parts(
         EvaluateConfig(out, trials=3, batch=3), world or FakeWorld(), [policy], tasks(), FakeJudge()
     )
 

@@ -16,7 +16,7 @@ from stand_in_worlds import WORLDS, WorldServer
 from worldgym.errors import SameFailure
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.policy_protocol import Observation
@@ -62,7 +62,7 @@ def run(out: Path, world: Any, batch: int, policy: Any = None, **options: Any) -
     made = tasks(here.views, here.frame_shape, options.pop("steps", 6))
     policies = (policy or Watching(chunk=3, name="watching"),)
     sources = Sources(here, policies, made, FakeJudge())
-    evaluate_sources(sources, EvaluateConfig(out, trials=8, batch=batch, **options))
+    run_sources(sources, EvaluateConfig(out, trials=8, batch=batch, **options))
     return out
 
 

@@ -17,7 +17,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import run_views
 from worldgym.io.video import decode_video
@@ -68,7 +68,7 @@ def test_from_tasks_to_judging_again(tasks: Path, tmp_path: Path) -> None:
     world, policy = Drawing(views=VIEWS), Both(needs=Needs(cameras=VIEWS))
     config = EvaluateConfig(tmp_path / "run", 2)
     origin = Origin({"tasks": str(tasks)})
-    evaluate(config, world, [policy], load_tasks(tasks), SeesViews(), origin)
+    evaluate_parts(config, world, [policy], load_tasks(tasks), SeesViews(), origin)
     header, records = read_log(tmp_path / "run" / "log.jsonl")
     assert run_views(header) == VIEWS
     assert [record.flags for record in records] == [(), ("wrist view generated",)]
@@ -90,10 +90,10 @@ def test_what_a_world_does_not_draw_is_refused_before_the_first_frame(
     policy = Both(needs=Needs(cameras=("front", "hand")))
     config = EvaluateConfig(tmp_path / "run", 2)
     with pytest.raises(InputError, match='needs the camera "hand", and the world draws front, wri'):
-        evaluate(config, Drawing(views=VIEWS), [policy], load_tasks(tasks), FakeJudge())
+        evaluate_parts(config, Drawing(views=VIEWS), [policy], load_tasks(tasks), FakeJudge())
     with pytest.raises(InputError, match=r"task a/1: brings no initial frame of the view wrist"):
         plain = FakePolicy()
-        evaluate(config, FakeWorld(views=VIEWS), [plain], load_tasks(tasks), FakeJudge())
+        evaluate_parts(config, FakeWorld(views=VIEWS), [plain], load_tasks(tasks), FakeJudge())
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 

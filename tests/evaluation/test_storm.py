@@ -18,7 +18,7 @@ from PIL import Image
 from worldgym.errors import SameFailure
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import results
 from worldgym.judges.vlm import VlmConfig, VlmJudge
@@ -109,7 +109,7 @@ def test_three_starts_in_a_storm(
     def start(budget_usd: float) -> dict[str, Any]:
         judge = VlmJudge(described, budget_usd, wait=lambda seconds: None)
         with contextlib.suppress(SameFailure):
-            evaluate(
+            evaluate_parts(
                 EvaluateConfig(run, len(loaded), batch=8),
                 FakeWorld(),
                 POLICIES,
@@ -168,7 +168,9 @@ def test_answers_under_way_at_a_stop_count_in_the_budget_of_the_next_start(
     def start(budget_usd: float) -> None:
         judge = VlmJudge(config, budget_usd, wait=lambda seconds: None)
         setting = EvaluateConfig(run, len(loaded), batch=len(loaded))
-        evaluate(setting, FakeWorld(), POLICIES[:1], loaded, judge, Origin({"tasks": str(tasks)}))
+        evaluate_parts(
+            setting, FakeWorld(), POLICIES[:1], loaded, judge, Origin({"tasks": str(tasks)})
+        )
 
     under_way = threading.Barrier(3)
 

@@ -7,7 +7,7 @@ import pytest
 
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 
@@ -27,7 +27,7 @@ STATES = 40
 
 
 @pytest.fixture(scope="session")
-def known_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def known_run(tmp_path_factory: pytest.TempPathFactory) -> ScoredRun:
     """Every tenth verdict is turned round; a trial takes 1.5 s of world, 0.5 s of policy and 0.25 s
     of judge."""
     folder = tmp_path_factory.mktemp("run")
@@ -61,4 +61,4 @@ def known_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                         timing={"world": 1.5, "policy": 0.5, "judge": 0.25},
                     )
                 )
-    return Run(folder, write_summary(folder, RunAttempts.read(folder)))
+    return ScoredRun(folder, write_summary(folder, RunAttempts.read(folder)))

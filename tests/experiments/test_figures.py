@@ -28,7 +28,7 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.reference.policy_zoo import SMALL
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 SCRIPTS = sorted(path.stem for path in Path(a_agreement.__file__).parent.glob("[a-z]_*.py"))
 
@@ -46,7 +46,7 @@ def test_there_is_a_script_for_every_figure_and_its_time_is_told(repository: Pat
         assert "minutes" in module.__doc__ or "run of (a)" in module.__doc__
 
 
-def test_agreement(known_run: Run) -> None:
+def test_agreement(known_run: ScoredRun) -> None:
     found = a_agreement.finding(known_run, "here")
     assert (
         len(found.rows) == 16
@@ -56,13 +56,13 @@ def test_agreement(known_run: Run) -> None:
     assert len(found.chart.series) == 8 and found.chart.diagonal
 
 
-def test_ranking_counts_pairs_within_families(known_run: Run) -> None:
+def test_ranking_counts_pairs_within_families(known_run: ScoredRun) -> None:
     rows = {(row["a"], row["b"]): row["right"] for row in b_ranking.finding(known_run, "here").rows}
     assert len(rows) == 3 + 1 + 3 + 1  # sizes, data20 and full, three steps, chunk1 and full
     assert rows["small", "full"] and rows["series@75", "series@300"]
 
 
-def test_training_steps_are_in_order(known_run: Run) -> None:
+def test_training_steps_are_in_order(known_run: ScoredRun) -> None:
     found = c_training_steps.finding(known_run, "here")
     assert [row["step"] for row in found.rows] == [75, 300, 1200]
     assert "2 of 2 changes in the true direction" in found.result
@@ -70,14 +70,14 @@ def test_training_steps_are_in_order(known_run: Run) -> None:
     assert [point.y for point in truth.points] == [0.1, 0.5, 0.8] and len(world.points) == 3
 
 
-def test_a_run_without_a_series_is_named(known_run: Run) -> None:
+def test_a_run_without_a_series_is_named(known_run: ScoredRun) -> None:
     policies = tuple(p for p in known_run.summary.policies if "@" not in p.policy)
     bare = replace(known_run.summary, policies=policies)
     with pytest.raises(InputError, match="no series of training steps"):
-        c_training_steps.finding(Run(known_run.folder, bare), "here")
+        c_training_steps.finding(ScoredRun(known_run.folder, bare), "here")
 
 
-def test_errors_are_split_into_judge_world_and_loop(known_run: Run) -> None:
+def test_errors_are_split_into_judge_world_and_loop(known_run: ScoredRun) -> None:
     replay = {"tasks": {"door-open": {"recorded_agreement": 0.98, "judged_agreement": 0.94}}}
     (row,) = g_errors.finding(replay, known_run, "here").rows
     assert (row["judge"], row["replay"], row["closed"]) == pytest.approx((0.02, 0.06, 0.1))
@@ -100,7 +100,7 @@ def test_crossed_loops_tell_a_wrong_world_from_a_policy_that_acts_otherwise() ->
     assert (row["wrong_own"], row["wrong_simulator"], row["otherwise"]) == (0.25, 0.25, 0.5)
 
 
-def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -> None:
+def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: ScoredRun) -> None:
     rows = k_prediction.finding(known_run, "here", draws=2).rows
     assert {row["n"] for row in rows} == {
         20,
@@ -116,7 +116,7 @@ def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -
     assert len(saved[False]) == len(saved[True]) and sum(saved[False]) / len(saved[False]) > 0.1
 
 
-def test_cost_adds_up(known_run: Run) -> None:
+def test_cost_adds_up(known_run: ScoredRun) -> None:
     found = l_cost.finding(known_run, "here")
     assert {row["part"]: row["seconds"] for row in found.rows} == {
         "world": 1.5,

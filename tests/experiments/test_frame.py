@@ -21,7 +21,7 @@ from experiments.frame import (
 from worldgym.errors import InputError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, read_config
-from worldgym.reference.scoring import Run
+from worldgym.reference.scoring import ScoredRun
 
 CHART = Chart("x", "y", (Series("s", (Point(0, 1),)),))
 FINDING = Finding(
@@ -53,7 +53,7 @@ def test_publishing_replaces_its_own_row_and_no_other(tmp_path: Path) -> None:
     assert (tmp_path / "docs" / "figures" / "b_second.svg").read_text().startswith("<svg")
 
 
-def test_the_measures_of_a_run(known_run: Run) -> None:
+def test_the_measures_of_a_run(known_run: ScoredRun) -> None:
     found = measures(known_run)
     assert found["trial_agreement"] == pytest.approx(0.9) and found["seconds"] == 2.0
     # A task has 146 true failures; of the verdicts on them, those on start states 9, 19, 29 and 39
@@ -63,7 +63,7 @@ def test_the_measures_of_a_run(known_run: Run) -> None:
     assert found["pearson"] is not None and found["pearson"] > 0.9
 
 
-def known_run_gap(run: Run) -> float:
+def known_run_gap(run: ScoredRun) -> float:
     trials = run.trials()
     return sum((t.score or 0.0) - float(bool(t.truth)) for t in trials) / len(trials)
 

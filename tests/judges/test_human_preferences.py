@@ -13,7 +13,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import PreferenceConfig, compare_policies, pairs_of_run
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.judges.human_preferences import (
     HumanAnswer,
     HumanPairwise,
@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Path:
     for i in range(2):
         frame = np.full((16, 24, 3), 40 * i, np.uint8)
         write_task(tmp_path / "tasks", Task(f"door/{i}", "door", frame, "open", 3))
-    evaluate(
+    evaluate_parts(
         EvaluateConfig(tmp_path / "run", 2),
         FakeWorld(),
         [FakePolicy(level=level, spread=0.1, name=name) for name, level in LEVELS.items()],

@@ -25,7 +25,7 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import results
 from worldgym.io.user_code import Failure
@@ -56,7 +56,7 @@ def tasks(tmp_path: Path) -> Path:
 
 
 def run(out: Path, tasks: Path, judge: FakeJudge) -> dict[str, object]:
-    return evaluate(
+    return evaluate_parts(
         EvaluateConfig(out, 3, batch=3),
         FakeWorld(),
         POLICIES,

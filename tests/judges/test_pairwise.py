@@ -18,7 +18,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.json_form import to_json
 from worldgym.judges.pairwise import PairwiseJudge, count_preferences
 from worldgym.judges.vlm import VlmConfig
@@ -105,7 +105,7 @@ def run(tmp_path: Path) -> Path:
     levels = {"light": 0.9, "dim": 0.5, "dark": 0.1}
     policies = [FakePolicy(level=level, spread=0.1, name=name) for name, level in levels.items()]
     origin = Origin({"tasks": str(folder)})
-    evaluate(
+    evaluate_parts(
         EvaluateConfig(tmp_path / "run", 2),
         FakeWorld(),
         policies,

@@ -14,7 +14,7 @@ from tiny_networks import PAIR_TRUNK
 from worldgym.cli import main
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.checkpoint import read_config
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import results
@@ -47,7 +47,7 @@ def make_run(folder: Path, judge: Path, truth: bool) -> Path:
         lines = [f"a,{i},{int(i >= 4)}" for i in range(8)]
         (tasks / "truth.csv").write_text("\n".join(["policy,task,success", *lines]) + "\n")
     config = EvaluateConfig(folder / "run", 8, truth=tasks if truth else None)
-    evaluate(
+    evaluate_parts(
         config,
         FakeWorld(),
         [FakePolicy(name="a")],

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from worldgym.report.agreement_text import agreement_text
 from worldgym.report.formats import NBSP
-from worldgym.stats.agreement import agreement
+from worldgym.stats.agreement import agreement_of_cells
 from worldgym.stats.cells import CellPair
 
 
 def told(cells: list[CellPair], world: int = 0, **options: bool) -> str:
-    found = agreement(cells, **options)
+    found = agreement_of_cells(cells, **options)
     return agreement_text(found, {"world": world, "real": 0}).replace(NBSP, " ")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.agreement import agreement
+from worldgym.stats.agreement import agreement_of_cells
 from worldgym.stats.cells import CellPair
 
 rates = st.integers(0, 20).map(lambda k: k / 20)
@@ -41,7 +41,7 @@ def published(folder: Path) -> list[CellPair]:
 
 
 def test_the_published_figures_are_reproduced(sample_data: Path) -> None:
-    measured = agreement(published(sample_data))
+    measured = agreement_of_cells(published(sample_data))
     assert measured.n == 51
     assert measured.pearson == pytest.approx(0.785, abs=5e-4)
     assert measured.spearman == pytest.approx(0.740, abs=5e-4)
@@ -53,7 +53,7 @@ def test_the_published_figures_are_reproduced(sample_data: Path) -> None:
 
 
 def test_the_published_ceiling_is_reproduced(sample_data: Path) -> None:
-    ceiling = agreement(published(sample_data)).noise_ceiling
+    ceiling = agreement_of_cells(published(sample_data)).noise_ceiling
     assert ceiling is not None
     least = ceiling.least
     assert (least.mean, least.low, least.high) == pytest.approx((0.87, 0.78, 0.93), abs=0.01)
@@ -62,7 +62,7 @@ def test_the_published_ceiling_is_reproduced(sample_data: Path) -> None:
 
 
 def test_ranges_of_the_published_figures_hold_the_value(sample_data: Path) -> None:
-    measured = agreement(published(sample_data))
+    measured = agreement_of_cells(published(sample_data))
     assert measured.pearson is not None and measured.rmse is not None
     low, high = measured.intervals["pearson"]["tasks"] or [1, -1]
     assert low < measured.pearson < high
@@ -75,7 +75,7 @@ def test_ranges_of_the_published_figures_hold_the_value(sample_data: Path) -> No
 
 def test_policy_means_alone_make_a_high_r_and_no_centred_one() -> None:
     cells = pairs(("good", 0.8, 0.7), ("good", 0.8, 0.9), ("poor", 0.2, 0.1), ("poor", 0.2, 0.3))
-    measured = agreement(cells)
+    measured = agreement_of_cells(cells)
     assert measured.pearson is not None and measured.pearson > 0.9
     assert measured.policy_mean_only_pearson == pytest.approx(measured.pearson)
     assert measured.policy_centred_pearson is None
@@ -87,13 +87,13 @@ def test_task_difficulty_alone_has_no_task_centred_r() -> None:
         [CellPair(p, "easy", 0.9, r) for p, r in (("a", 0.8), ("b", 1.0))],
         [CellPair(p, "hard", 0.1, 0.2) for p in "ab"],
     )
-    measured = agreement(easy + hard)
+    measured = agreement_of_cells(easy + hard)
     assert measured.pearson is not None and measured.pearson > 0.9
     assert measured.task_centred_pearson is None
 
 
 def test_gaps_are_in_points() -> None:
-    measured = agreement(pairs(("a", 0.5, 0.4), ("a", 0.7, 0.6), ("b", 0.2, 0.5)))
+    measured = agreement_of_cells(pairs(("a", 0.5, 0.4), ("a", 0.7, 0.6), ("b", 0.2, 0.5)))
     assert measured.mean_abs_gap == pytest.approx(20)
     assert measured.rmse == pytest.approx(100 * ((0.01 + 0.01 + 0.09) / 3) ** 0.5)
 
@@ -101,7 +101,7 @@ def test_gaps_are_in_points() -> None:
 @settings(max_examples=25)
 @given(cells)
 def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
-    measured = agreement([CellPair(c.policy, c.task, c.truth, c.truth) for c in cells])
+    measured = agreement_of_cells([CellPair(c.policy, c.task, c.truth, c.truth) for c in cells])
     for r in (
         measured.pearson,
         measured.spearman,
@@ -118,8 +118,8 @@ def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
 @given(cells)
 def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> None:
     measured, mirrored = (
-        agreement(cells),
-        agreement([CellPair(c.policy, c.task, c.truth, c.world) for c in cells]),
+        agreement_of_cells(cells),
+        agreement_of_cells([CellPair(c.policy, c.task, c.truth, c.world) for c in cells]),
     )
     for name in (
         "pearson",
@@ -138,7 +138,7 @@ def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> N
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_below_three_cells_no_correlation(n: int) -> None:
-    measured = agreement(
+    measured = agreement_of_cells(
         [CellPair("a", f"t{i}", 0.1 + i / 2, 0.2 + i / 2, 10, 10) for i in range(n)]
     )
     assert (measured.n, measured.pearson, measured.spearman, measured.kendall) == (
@@ -157,24 +157,28 @@ def test_below_three_cells_no_correlation(n: int) -> None:
 
 
 def test_without_spread_no_correlation() -> None:
-    measured = agreement(pairs(("a", 0.1, 0.2), ("b", 0.1, 0.9), ("c", 0.1, 0.1)))
+    measured = agreement_of_cells(pairs(("a", 0.1, 0.2), ("b", 0.1, 0.9), ("c", 0.1, 0.1)))
     assert measured.pearson is measured.spearman is measured.kendall is None
     assert (
-        agreement(pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))).policy_centred_pearson
+        agreement_of_cells(
+            pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))
+        ).policy_centred_pearson
         is None
     )
 
 
 def test_the_ceiling_needs_trials_on_both_sides() -> None:
     assert (
-        agreement([CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]).noise_ceiling
+        agreement_of_cells(
+            [CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]
+        ).noise_ceiling
         is None
     )
 
 
 def test_separate_frames_leave_one_ceiling_and_one_correction() -> None:
     cells = [CellPair("a", f"t{i}", i / 9, i / 9, 10, 10) for i in range(10)]
-    unknown, separate = agreement(cells), agreement(cells, separate=True)
+    unknown, separate = agreement_of_cells(cells), agreement_of_cells(cells, separate=True)
     assert unknown.noise_free.keys() == {"independent", "shared"}
     assert separate.noise_free.keys() == {"independent"}
     ceiling = separate.noise_ceiling
@@ -192,8 +196,8 @@ def grid(names: list[str], tasks: int = 6) -> list[CellPair]:
 
 def test_checkpoints_of_one_training_count_as_one() -> None:
     apart, series = (
-        agreement(grid([f"p{i}" for i in range(6)])),
-        agreement(grid([f"p@{i}k" for i in range(6)])),
+        agreement_of_cells(grid([f"p{i}" for i in range(6)])),
+        agreement_of_cells(grid([f"p@{i}k" for i in range(6)])),
     )
     assert apart.units == {"policies": 6, "families": 6, "tasks": 6}
     assert series.units == {"policies": 6, "families": 1, "tasks": 6}
@@ -212,16 +216,16 @@ def test_a_family_is_left_out_together() -> None:
     cells = grid(["a", "b"]) + [
         CellPair(f"c@{i}", f"t{j}", j / 5, j / 5) for i in range(5) for j in range(6)
     ]
-    found = agreement(cells)
+    found = agreement_of_cells(cells)
     least, most = found.leave_one_out["pearson"]["policies"] or [1, -1]
-    rest = agreement(grid(["a", "b"])).pearson
+    rest = agreement_of_cells(grid(["a", "b"])).pearson
     assert rest is not None and least == pytest.approx(rest) and most > 0.5
 
 
 @settings(max_examples=25)
 @given(cells)
 def test_every_interval_holds_its_value_and_nothing_is_nan(cells: list[CellPair]) -> None:
-    found = agreement(cells)
+    found = agreement_of_cells(cells)
     values = {name: getattr(found, name) for name in found.intervals}
     for name, spans in found.intervals.items():
         for span in spans.values():

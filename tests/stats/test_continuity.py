@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.agreement import CellPair, agreement_of_cells
 from worldgym.stats.betting import anytime_interval, betting_interval, wealth
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.comparison import (
@@ -138,7 +138,7 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "ranking": lambda x: ranking(table(x)).best,
     "contrasts": lambda x: list(contrasts(table(x))),
-    "agreement": lambda x: asdict(agreement(cells(x))),
+    "agreement": lambda x: asdict(agreement_of_cells(cells(x))),
     **{f"mmrv, {v}": lambda x, v=v: mmrv(*policy_means(x), v) for v in VARIANTS},  # type: ignore[misc]
 }
 DRAWN = ("bradley_terry", "ranking", "agreement")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.report.page import write_report
 from worldgym.stats.summarize import summarize
@@ -103,7 +103,7 @@ def test_an_evaluation_of_the_suite_is_held_against_the_published_results(tmp_pa
         FakePolicy(level=0.5, name="mine"),
     ]
     config = EvaluateConfig(tmp_path / "run", trials=2, truth=tmp_path / "bridge17")
-    summary = evaluate(config, FakeWorld(), policies, tasks, FakeJudge())
+    summary = evaluate_parts(config, FakeWorld(), policies, tasks, FakeJudge())
     cells = {(cell.policy, cell.task): cell for cell in summary.cells}
     clutter = cells["octo", "04-put-eggplant-into-pot-w-clutter"]
     assert (clutter.truth_trials, clutter.truth_successes, clutter.truth_rate) == (

@@ -17,7 +17,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.jsonl import signed_line
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import STRANGE, results
@@ -78,7 +78,7 @@ def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     says."""
     out = tmp_path_factory.mktemp("run") / "r"
     sources = Sources(world, ("still", "random"), world / "tasks", world / "judge")
-    evaluate_sources(sources, EvaluateConfig(out, 2, batch=4))
+    run_sources(sources, EvaluateConfig(out, 2, batch=4))
     return out
 
 
@@ -139,7 +139,7 @@ def test_known_motions_give_signals_and_several_runs_one_fit(
         load_diffusion_world(root).codec, grown(episode_store, tmp_path), root / KIND, 3
     )
     sources = Sources(root, ("random",), root / "tasks", root / "judge")
-    evaluate_sources(sources, EvaluateConfig(tmp_path / "more", 2, seed=1, batch=4))
+    run_sources(sources, EvaluateConfig(tmp_path / "more", 2, seed=1, batch=4))
     request = FitRequest((run, tmp_path / "more"), tmp_path / "fit")
     figures = fit_run(request, root, root / "judge")
     assert {"motion_distance", "furthest_motion", "scene_distance"} <= set(figures["used"])
@@ -230,10 +230,10 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     assert "&lt;b&gt;" in page and "door" in page and "worldgym world measure-familiarity" in page
     assert measure_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
     shutil.copy(tmp_path / "trust" / "trust.json", world / "trust.json")
-    summary = evaluate_sources(
+    summary = run_sources(
         Sources(world, ("still",), world / "tasks", world / "judge"),
         EvaluateConfig(tmp_path / "run", 1, batch=4),
-    )
+    ).summary
     (world / "trust.json").unlink()
     assert summary.trust is not None
     assert summary.trust.tasks["door"].colour == found["tasks"]["door"]["colour"]

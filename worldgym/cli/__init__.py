@@ -13,7 +13,7 @@ from typing import TextIO
 
 try:
     from worldgym import __version__
-    from worldgym.cli.catalogue import Entry, commands, entries
+    from worldgym.cli.catalogue import CommandEntry, commands, entries
     from worldgym.cli.help_pages import command_page, noun_page, overview
     from worldgym.cli.options import parse
     from worldgym.errors import InputError, WorldGymError, did_you_mean
@@ -89,7 +89,7 @@ def speak_plainly(*streams: TextIO) -> None:
             stream.reconfigure(errors="replace")
 
 
-def _named(word: str, known: Sequence[Entry], before: str) -> Entry:
+def _named(word: str, known: Sequence[CommandEntry], before: str) -> CommandEntry:
     for entry in known:
         if entry.name == word:
             return entry

@@ -10,7 +10,7 @@ from worldgym.cli.output import answer
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class CalibrateWorld:
     """Measure how often world model and judge together err, task by task: recorded rollouts of
     policies, successes and failures, are replayed through both. `worldgym report RUN --calibration`
     and `worldgym estimate` correct rates by it. Run it again to resume."""

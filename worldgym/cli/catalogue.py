@@ -9,14 +9,14 @@ from importlib import import_module
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """A command, with its class as "MODULE:CLASS" in this package; or a noun, with its verbs.
     by_file: the class if --config FILE replaces the options."""
 
     name: str
     line: str
     home: str = ""
-    verbs: tuple[Entry, ...] = ()
+    verbs: tuple[CommandEntry, ...] = ()
     by_file: str = ""
 
     def load(self, words: Sequence[str] = ()) -> type:
@@ -27,188 +27,218 @@ class Entry:
         return found
 
 
-RUN = Entry(
+RUN = CommandEntry(
     "run",
     "merge runs, export their trials",
     verbs=(
-        Entry("merge", "join shards, or runs of other policies", "run_commands:Merge"),
-        Entry("export", "the trials as CSV or Parquet", "run_commands:Export"),
+        CommandEntry("merge", "join shards, or runs of other policies", "run_commands:Merge"),
+        CommandEntry("export", "the trials as CSV or Parquet", "run_commands:Export"),
     ),
 )
-WORLD = Entry(
+WORLD = CommandEntry(
     "world",
     "train, import, check, trust, serve worlds",
     verbs=(
-        Entry("train", "train codec and world model on episodes", "world_commands:Train"),
-        Entry(
+        CommandEntry("train", "train codec and world model on episodes", "world_commands:Train"),
+        CommandEntry(
             "distill", "teach a world to sample in 1 or 2 network calls", "world_commands:Distill"
         ),
-        Entry(
+        CommandEntry(
             "train-states",
             "a network that predicts the robot's state, for a world",
             "world_commands:TrainStates",
         ),
-        Entry("import", "import a published WorldGym checkpoint", "world_commands:Import"),
-        Entry("check", "does a world follow the protocol?", "world_commands:Check"),
-        Entry("trust", "can it be trusted? a colour per task", "trust_commands:Trust"),
-        Entry("serve", "serve a world over a websocket", "world_commands:Serve"),
-        Entry(
+        CommandEntry(
+            "import", "import a published WorldGym checkpoint", "world_commands:ImportWorld"
+        ),
+        CommandEntry("check", "does a world follow the protocol?", "world_commands:CheckWorld"),
+        CommandEntry("trust", "can it be trusted? a colour per task", "trust_commands:Trust"),
+        CommandEntry("serve", "serve a world over a websocket", "world_commands:ServeWorld"),
+        CommandEntry(
             "train-inverse-dynamics",
             "train a model: actions from frames",
             "trust_commands:TrainInverseDynamics",
         ),
-        Entry(
+        CommandEntry(
             "fit-error-predictor",
             "fit P(verdict wrong) of a rollout",
             "trust_commands:FitErrorPredictor",
         ),
-        Entry(
+        CommandEntry(
             "calibrate",
             "how often world and judge err, from real rollouts",
-            "calibration_commands:Calibrate",
+            "calibration_commands:CalibrateWorld",
         ),
-        Entry(
+        CommandEntry(
             "validate-calibration",
             "test a calibration on left-out policies",
             "calibration_commands:ValidateCalibration",
         ),
-        Entry(
+        CommandEntry(
             "measure-motions",
             "which motions the world was trained on",
             "trust_commands:MeasureMotions",
         ),
-        Entry(
+        CommandEntry(
             "measure-familiarity",
             "which initial frames the world knows",
             "trust_commands:MeasureFamiliarity",
         ),
     ),
 )
-CODEC = Entry(
+CODEC = CommandEntry(
     "codec",
     "import an autoencoder, fine-tune a decoder",
     verbs=(
-        Entry("import", "import a pretrained KL autoencoder", "codec_commands:Import"),
-        Entry("fine-tune", "sharper frames from the same latents", "codec_commands:FineTune"),
+        CommandEntry("import", "import a pretrained KL autoencoder", "codec_commands:ImportCodec"),
+        CommandEntry(
+            "fine-tune", "sharper frames from the same latents", "codec_commands:FineTune"
+        ),
     ),
 )
-DATA = Entry(
+DATA = CommandEntry(
     "data",
     "inspect, convert and augment recorded episodes",
     verbs=(
-        Entry(
+        CommandEntry(
             "inspect", "contents of a dataset, and what is wrong with it", "data_commands:Inspect"
         ),
-        Entry("convert", "to an episode store, or to LeRobot v3.0", "data_commands:Convert"),
-        Entry("augment", "copy episodes with their frames edited", "data_commands:Augment"),
-        Entry("conventions", "the registered action conventions", "data_commands:Conventions"),
+        CommandEntry("convert", "to an episode store, or to LeRobot v3.0", "data_commands:Convert"),
+        CommandEntry("augment", "copy episodes with their frames edited", "data_commands:Augment"),
+        CommandEntry(
+            "conventions", "the registered action conventions", "data_commands:Conventions"
+        ),
     ),
 )
-TASKS = Entry(
+TASKS = CommandEntry(
     "tasks",
     "make tasks, edit them, find what breaks a policy",
     verbs=(
-        Entry("new", "one task from the first frame of each episode", "tasks_commands:New"),
-        Entry("bridge17", "the published Bridge suite with your frames", "tasks_commands:Bridge17"),
-        Entry("edit", "an out-of-distribution suite of edited tasks", "tasks_commands:Edit"),
-        Entry("stress", "the mildest edit that breaks a policy", "tasks_commands:Stress"),
+        CommandEntry("new", "one task from the first frame of each episode", "tasks_commands:New"),
+        CommandEntry(
+            "bridge17", "the published Bridge suite with your frames", "tasks_commands:Bridge17"
+        ),
+        CommandEntry(
+            "edit", "an out-of-distribution suite of edited tasks", "tasks_commands:EditTasks"
+        ),
+        CommandEntry("stress", "the mildest edit that breaks a policy", "tasks_commands:Stress"),
     ),
 )
-POLICY = Entry(
+POLICY = CommandEntry(
     "policy",
     "check a policy, serve one to other programs",
     verbs=(
-        Entry("check", "shapes, determinism, conventions, latency", "policy_commands:Check"),
-        Entry("serve", "serve one by openpi's or OpenVLA's protocol", "policy_commands:Serve"),
+        CommandEntry(
+            "check", "shapes, determinism, conventions, latency", "policy_commands:CheckPolicy"
+        ),
+        CommandEntry(
+            "serve", "serve one by openpi's or OpenVLA's protocol", "policy_commands:ServePolicy"
+        ),
     ),
 )
-JUDGE = Entry(
+JUDGE = CommandEntry(
     "judge",
     "label videos, calibrate judges, judge runs and videos",
     verbs=(
-        Entry("label", "label videos by hand, in the browser", "judge_commands:Label"),
-        Entry("calibrate", "compare a judge with labels", "judge_commands:Calibrate"),
-        Entry(
+        CommandEntry("label", "label videos by hand, in the browser", "judge_commands:LabelVideos"),
+        CommandEntry("calibrate", "compare a judge with labels", "judge_commands:CalibrateJudge"),
+        CommandEntry(
             "set-threshold", "choose its threshold by known truth", "judge_commands:SetThreshold"
         ),
-        Entry("rejudge", "judge a run again with another judge", "judge_commands:Rejudge"),
-        Entry("prefer", "which of two policies did better, pairwise", "judge_commands:Prefer"),
-        Entry("score", "judge videos from elsewhere", "judge_commands:Score"),
+        CommandEntry("rejudge", "judge a run again with another judge", "judge_commands:Rejudge"),
+        CommandEntry(
+            "prefer", "which of two policies did better, pairwise", "judge_commands:Prefer"
+        ),
+        CommandEntry("score", "judge videos from elsewhere", "judge_commands:Score"),
     ),
 )
-REFERENCE = Entry(
+REFERENCE = CommandEntry(
     "reference",
     "the simulator whose truth is known (Meta-World)",
     verbs=(
-        Entry("record", "record episodes of the reference tasks", "reference_commands:Record"),
-        Entry("record-panda", "a Panda and two cameras (robosuite)", "panda_commands:RecordPanda"),
-        Entry("evaluate", "evaluate policies in the simulator", "reference_commands:Evaluate"),
-        Entry("train-policies", "train a set of policies", "reference_commands:TrainPolicies"),
-        Entry("train-judge", "train a judge on simulator labels", "reference_commands:TrainJudge"),
-        Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
-        Entry(
+        CommandEntry(
+            "record", "record episodes of the reference tasks", "reference_commands:Record"
+        ),
+        CommandEntry(
+            "record-panda", "a Panda and two cameras (robosuite)", "panda_commands:RecordPanda"
+        ),
+        CommandEntry(
+            "evaluate", "evaluate policies in the simulator", "reference_commands:EvaluateReference"
+        ),
+        CommandEntry(
+            "train-policies", "train a set of policies", "reference_commands:TrainPolicies"
+        ),
+        CommandEntry(
+            "train-judge", "train a judge on simulator labels", "reference_commands:TrainJudge"
+        ),
+        CommandEntry(
+            "validate", "replay held-out episodes in a world", "reference_commands:Validate"
+        ),
+        CommandEntry(
             "chain",
             "all stages to a new bundled world; resumes",
             "release_commands:Chain",
         ),
-        Entry(
+        CommandEntry(
             "mine-false-successes",
             "closed loops that only look like successes",
             "release_commands:MineFalseSuccesses",
         ),
-        Entry(
+        CommandEntry(
             "measure-crossings",
             "objects after a hand passed in front",
             "release_commands:MeasureCrossings",
         ),
-        Entry(
+        CommandEntry(
             "generate-replays",
             "videos of recorded actions, labelled",
             "release_commands:GenerateReplays",
         ),
-        Entry(
+        CommandEntry(
             "generate-rollouts",
             "closed loops of policies, labelled",
             "release_commands:GenerateRollouts",
         ),
-        Entry("bundle", "assemble the bundled demo", "release_commands:Bundle"),
-        Entry(
+        CommandEntry("bundle", "assemble the bundled demo", "release_commands:Bundle"),
+        CommandEntry(
             "compare-release",
             "the bundled world against its released figures",
             "release_commands:CompareRelease",
         ),
     ),
 )
-SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+SECTIONS: tuple[tuple[str, tuple[CommandEntry, ...]], ...] = (
     (
         "Evaluate a policy",
         (
-            Entry("demo", "the bundled policies in the bundled world", "run_commands:Demo"),
-            Entry(
+            CommandEntry("demo", "the bundled policies in the bundled world", "run_commands:Demo"),
+            CommandEntry(
                 "evaluate",
                 "roll out, judge, summarise, report",
                 "run_commands:Evaluate",
                 by_file="sweep_commands:Sweep",
             ),
-            Entry("plan", "how many trials are needed", "statistics_commands:Plan"),
+            CommandEntry("plan", "how many trials are needed", "statistics_commands:Plan"),
         ),
     ),
     (
         "Look at results",
         (
-            Entry("view", "runs in the browser, also while they run", "web_commands:View"),
-            Entry("play", "steer a world by hand, in the browser", "web_commands:Play"),
-            Entry("report", "write report and summary of a run again", "run_commands:Report"),
-            Entry("compare", "is A better than B? ranking", "statistics_commands:Compare"),
-            Entry(
+            CommandEntry("view", "runs in the browser, also while they run", "web_commands:View"),
+            CommandEntry("play", "steer a world by hand, in the browser", "web_commands:Play"),
+            CommandEntry(
+                "report", "write report and summary of a run again", "run_commands:Report"
+            ),
+            CommandEntry("compare", "is A better than B? ranking", "statistics_commands:Compare"),
+            CommandEntry(
                 "estimate",
                 "the real rate from few real and many generated trials",
                 "statistics_commands:Estimate",
             ),
-            Entry(
+            CommandEntry(
                 "agreement",
                 "rates of a world model against real ones",
-                "statistics_commands:Agreement",
+                "statistics_commands:MeasureAgreement",
             ),
             RUN,
         ),
@@ -220,12 +250,12 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 )
 
 
-def entries() -> list[Entry]:
+def entries() -> list[CommandEntry]:
     """The words that may stand first, in the order of the help."""
     return [entry for _, members in SECTIONS for entry in members]
 
 
-def commands() -> Iterator[tuple[str, Entry]]:
+def commands() -> Iterator[tuple[str, CommandEntry]]:
     """Every command with all its words: "judge label"."""
     for entry in entries():
         yield from [(f"{entry.name} {verb.name}", verb) for verb in entry.verbs] or [

@@ -10,7 +10,7 @@ from worldgym.train.training_requests import DecoderTuneRequest
 
 
 @dataclass(frozen=True)
-class Import:
+class ImportCodec:
     """Import a pretrained KL autoencoder, such as Stable Diffusion 3's, as a codec (needs the
     extra "kl")."""
 

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from worldgym.cli.catalogue import SECTIONS, Entry
+from worldgym.cli.catalogue import SECTIONS, CommandEntry
 from worldgym.cli.options import Option, options_of
 
 WIDEST = 100  # columns
@@ -28,7 +28,7 @@ def overview() -> str:
     return "\n\n".join(blocks)
 
 
-def noun_page(noun: Entry) -> str:
+def noun_page(noun: CommandEntry) -> str:
     """The verbs of a noun."""
     usage = f"{bold('usage')}: worldgym {noun.name} VERB [options]"
     verbs = _section(f"{noun.name}: {noun.line}", [(verb.name, verb.line) for verb in noun.verbs])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Label:
+class LabelVideos:
     """Label videos by hand, or compare two at a time, on a page in the browser that hides the
     policies' names. Run it again to continue."""
 
@@ -74,7 +74,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class CalibrateJudge:
     """Compare a judge with labels: confusion, agreement, curves, robustness. The calibration.json
     that it writes corrects a run's rates."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Serve:
+class ServePolicy:
     """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT`
     uses it from elsewhere."""
 
@@ -63,7 +63,7 @@ class Serve:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckPolicy:
     """Check a policy before an evaluation: shapes, determinism, batch = single, latency; its
     actions are compared with a world's."""
 

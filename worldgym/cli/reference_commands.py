@@ -53,7 +53,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluateReference:
     """Score policies in the simulator, from start states of given seeds: the true results that an
     evaluation is compared with."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class MeasureAgreement:
     """Compare success rates of a world model with real ones: r, bias, calibration line, regret,
     noise ceiling."""
 

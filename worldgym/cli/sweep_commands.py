@@ -141,14 +141,14 @@ class Sweep:
 
 
 def _preview(one: Evaluate) -> Preview:
-    from worldgym.api import parts_of
+    from worldgym.api import evaluation_parts
     from worldgym.evaluation.preview import preview
 
     asked = one.asked("")
     out = asked.pop("out")
     folder = mirror_folder(out) if is_store(out) else Path(out)
     try:
-        return preview(*parts_of(folder, **asked))
+        return preview(*evaluation_parts(folder, **asked))
     except WorldGymError as error:
         raise InputError(f"{one.out}: {error}") from error
 

@@ -65,7 +65,7 @@ class Bridge17:
 
 
 @dataclass(frozen=True)
-class Edit:
+class EditTasks:
     """Make an out-of-distribution suite: edited initial frames and instructions, together with the
     original tasks."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace
 from worldgym.errors import MissingExtra
+from worldgym.io.files import cache_folder
 
 if TYPE_CHECKING:
     from worldgym.web.web_server import WebServer
@@ -34,7 +34,7 @@ class View:
             from worldgym.web.view_app import ViewConfig, view_app
             from worldgym.web.web_server import WebServer
 
-        config = ViewConfig(self.runs, cache_folder())
+        config = ViewConfig(self.runs, cache_folder("view"))
         show_page(WebServer(view_app(config), config.secret, self.port), self.no_browser)
 
 
@@ -96,9 +96,3 @@ def extra_installed(purpose: str) -> Iterator[None]:
         if error.name not in ("starlette", "uvicorn"):
             raise
         raise MissingExtra(error.name, "web", purpose) from error
-
-
-def cache_folder() -> Path:
-    """Where programs of this user keep what can be made again."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "worldgym"

@@ -81,7 +81,7 @@ class TrainStates:
 
 
 @dataclass(frozen=True)
-class Import(PublishedImport):
+class ImportWorld(PublishedImport):
     """Import a published WorldGym checkpoint (.pt): no code in the file is run, and every weight is
     used or named."""
 
@@ -95,7 +95,7 @@ class Import(PublishedImport):
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckWorld:
     """Check that a world follows the protocol, as far as it promises to, and time it. `worldgym
     world trust` measures whether it can be trusted."""
 
@@ -121,7 +121,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Serve:
+class ServeWorld:
     """Serve a world to other programs, until Ctrl-C: `worldgym evaluate --world ws://HOST:PORT`
     uses it from elsewhere."""
 

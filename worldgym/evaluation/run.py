@@ -59,11 +59,6 @@ class CarriedOut:
     left: int
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
-    """The summary of `run_sources`."""
-    return run_sources(sources, config).summary
-
-
 def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     """Loads everything, then `carry_out`."""
     no_budget_elsewhere(config.on, sources.judge_budget_usd)
@@ -72,7 +67,7 @@ def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     return carry_out(plan, partial(load_plan, as_loaded(sources, plan), config))
 
 
-def evaluate(
+def evaluate_parts(
     config: EvaluateConfig,
     world: World[Any],
     policies: Sequence[Policy[Any]],

@@ -16,7 +16,7 @@ from pathlib import Path
 from worldgym.errors import CheckpointError
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.stats.summary import Summary
 from worldgym.tasks.task_folder import load_tasks
@@ -42,4 +42,4 @@ def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> Sum
     if not trials:
         groups = [task.group for task in load_tasks(BUNDLE / "tasks")]
         trials = max(map(groups.count, set(groups))) if full else QUICK_TRIALS
-    return evaluate_sources(sources, EvaluateConfig(out, trials, seed, command=command))
+    return run_sources(sources, EvaluateConfig(out, trials, seed, command=command)).summary

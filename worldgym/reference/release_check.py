@@ -22,7 +22,7 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, read_config
 from worldgym.io.files import read_json, write_json
 from worldgym.io.json_form import to_json
-from worldgym.reference.scoring import Instrument, Run, score, set_scope
+from worldgym.reference.scoring import Instrument, ScoredRun, score, set_scope
 from worldgym.reference.zoo_training import train_policies
 
 SET = "held-out"
@@ -131,7 +131,9 @@ def require_release(lines: Sequence[Measure]) -> None:
         )
 
 
-def as_released(run: Run, seeds: int, bundle: Path, policies: Sequence[str]) -> dict[str, Any]:
+def as_released(
+    run: ScoredRun, seeds: int, bundle: Path, policies: Sequence[str]
+) -> dict[str, Any]:
     """The content of release.json."""
     instrument = _instrument(bundle)
     found = to_json(run.agreement)

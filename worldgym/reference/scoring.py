@@ -19,7 +19,7 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate_sources
+from worldgym.evaluation.run import run_sources
 from worldgym.io.checkpoint import MANIFEST, fingerprint
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
@@ -54,7 +54,7 @@ class Instrument:
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """A finished run."""
 
     folder: Path
@@ -109,7 +109,7 @@ def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
     return folder
 
 
-def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> Run:
+def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> ScoredRun:
     """Truth first, then the run in the world."""
     truth = true_results(scope, out, workers)
     weights = [fingerprint(Path(policy)) for policy in scope.policies]
@@ -119,8 +119,8 @@ def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> 
         / f"{scope.name}-{_key(scope.tasks, scope.steps, scope.seeds, weights, instrument.label)}"
     )
     sources = Sources(instrument.world, scope.policies, truth / "tasks", instrument.judge)
-    return Run(
-        folder, evaluate_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth))
+    return ScoredRun(
+        folder, run_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth)).summary
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgym.io.attempts import Attempted
-from worldgym.stats.agreement import Agreement, agreement
+from worldgym.stats.agreement import Agreement, agreement_of_cells
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval
 from worldgym.stats.per_frame import Numbers, clustered_mean
@@ -57,7 +57,7 @@ def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[Attempted]) -
     frames = [r.task for r in known]
     right = score_rate([1.0 if r.right else 0.0 for r in known], frames)
     return TruthAgreement(
-        **vars(agreement(pairs, least_share=max(0.0, together or 0.0) ** 2)),
+        **vars(agreement_of_cells(pairs, least_share=max(0.0, together or 0.0) ** 2)),
         trial_agreement=right.value,
         trial_low=right.low if known else None,
         trial_high=right.high if known else None,

@@ -102,7 +102,7 @@ class Agreement:
     """smallest and largest value when one task, or one policy, is left out"""
 
 
-def agreement(
+def agreement_of_cells(
     pairs: Sequence[CellPair], least_share: float = 0.0, separate: bool = False
 ) -> Agreement:
     """All measures of agreement over the cells, in which both rates are known.

@@ -15,7 +15,7 @@ import torch
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.policies.load_policy import load_policy
 from worldgym.testing import FakeJudge, FakeWorld, check_policy
@@ -119,7 +119,7 @@ def test_an_evaluation_runs_to_its_end(folder: Path, tmp_path: Path) -> None:
     policy = load_policy(f"lerobot:{folder}?{HOW}", SPEC)
     frames = np.random.default_rng(0).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
     tasks = [Task(f"t/{i}", "t", frame, "open the drawer", 10) for i, frame in enumerate(frames)]
-    summary = evaluate(
+    summary = evaluate_parts(
         EvaluateConfig(tmp_path, trials=3, batch=2),
         FakeWorld(SPEC, SHAPE),
         [policy],
@@ -176,7 +176,7 @@ def test_what_it_lacks_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="task t/0 does not say how it starts"):
         policy = load_policy(f"lerobot:{folder}?{HOW.replace('&from_zero=yes', '')}")
         task = Task("t/0", "t", np.zeros(SHAPE, np.uint8), "go", 4)
-        evaluate(
+        evaluate_parts(
             EvaluateConfig(tmp_path / "run", trials=1),
             FakeWorld(SPEC, SHAPE),
             [policy],

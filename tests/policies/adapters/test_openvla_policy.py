@@ -14,7 +14,7 @@ from tiny_vla import write_tiny_vla
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import evaluate_parts
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FakeJudge, FakeWorld, check_policy
@@ -70,7 +70,7 @@ def test_an_evaluation_in_a_world_of_the_released_convention(tiny: Path, tmp_pat
     released = convention("released_10")
     policy = load_policy("mine=" + options(tiny, TRUST), released)
     tasks = [Task(f"t/{i}", "t", np.roll(FRAME, i), "close the lid", 3) for i in range(2)]
-    summary = evaluate(
+    summary = evaluate_parts(
         EvaluateConfig(tmp_path, trials=2, batch=2),
         FakeWorld(released, SHAPE),
         [policy],
