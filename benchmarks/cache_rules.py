@@ -1,4 +1,4 @@
-"""What `rolling` costs in fidelity: recorded actions of long episodes played through the bundled
+"""What `rolling` costs in fidelity: recorded actions of long episodes replayed in the bundled
 world under both rules.
 
     python benchmarks/cache_rules.py STORE
@@ -56,10 +56,10 @@ def main() -> None:
     recorded = np.array(verdicts(judge, episodes, [episode.frames for episode in episodes]))
     curves = {}
     for rule in ("recompute", "rolling"):
-        played = replay(world.with_sampler(rule=rule), episodes)
-        curves[rule] = played.psnr[..., 0]
-        judged = np.array(verdicts(judge, episodes, list(played.frames)))
-        levels = "".join(f" {played.at(h):.1f} |" for h in horizons)
+        replayed = replay(world.with_sampler(rule=rule), episodes)
+        curves[rule] = replayed.psnr[..., 0]
+        judged = np.array(verdicts(judge, episodes, list(replayed.frames)))
+        levels = "".join(f" {replayed.at(h):.1f} |" for h in horizons)
         lines.append(
             f"| {rule} |{levels} {(judged == truth).mean():.3f} | "
             f"{(judged == recorded).mean():.3f} |"

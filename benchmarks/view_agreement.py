@@ -1,4 +1,4 @@
-"""Recorded actions played through a world of several views: how true each view is, and whether the
+"""Recorded actions replayed in a world of several views: how true each view is, and whether the
 views agree.
 
     python benchmarks/view_agreement.py WORLD HELD_OUT --learn STORE [--episodes 10] [--sheet s.png]
@@ -31,7 +31,12 @@ from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head, shifted
 from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
-from worldgym.trust.playback import Playing, Recorded, play_again, recorded_rollouts
+from worldgym.trust.rollout_replay import (
+    Recorded,
+    ReplayOptions,
+    recorded_rollouts,
+    replay_rollouts,
+)
 from worldgym.types import Frames, Rollout, joined_views
 from worldgym.world.open_loop_replay import HORIZONS, contact_sheet, psnr
 from worldgym.world.world_checkpoint import load_diffusion_world
@@ -163,7 +168,7 @@ def main() -> None:
     store = EpisodeStore(asked.held_out)
     episodes = recorded_rollouts(store, asked.episodes)
     rollouts = [episode.rollout for episode in episodes]
-    drawn = play_again(world, rollouts, Playing(20), what="replaying")
+    drawn = replay_rollouts(world, rollouts, ReplayOptions(20), what="replaying")
     print_psnr(episodes, drawn)
     if asked.sheet:
         rows = [

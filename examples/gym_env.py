@@ -22,7 +22,7 @@ memory = policy.reset(envs.trials)
 returns = np.zeros(rows)
 truncated = np.zeros(rows, bool)
 started = time.perf_counter()
-while not truncated.all():  # every row plays one trial
+while not truncated.all():  # every row runs one trial
     memory, chunk = policy.act(memory, envs.observed(policy.needs))
     seen, reward, terminated, truncated, told = envs.step(chunk)
     returns += reward

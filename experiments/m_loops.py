@@ -1,8 +1,8 @@
 """(m) Is the world wrong, or does the policy act otherwise in it? Loops of world and simulator,
 crossed.
 
-Development policies, 5 start states per task. The actions of each loop in the world are played in
-the simulator, those of each loop in the simulator are played in the world. Where the world answers
+Development policies, 5 start states per task. The actions of each loop in the world are replayed in
+the simulator, those of each loop in the simulator in the world. Where the world answers
 rightly to both and the loops still end otherwise, the policy saw something in the world's frames
 that made it act otherwise. Two idle cores: 9 minutes, 5 of them beside the run of (h)."""
 
@@ -29,7 +29,7 @@ from worldgym.reference.scoring import ScoredRun
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.simulator_world import SimulatorWorld
 from worldgym.trust.fit_error_predictor import rollouts_of
-from worldgym.trust.playback import Playing, play_again
+from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
 from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_checkpoint import load_diffusion_world
@@ -63,8 +63,8 @@ def measure(setup: Setup) -> Finding:
 
 
 def crossed(setup: Setup, run: ScoredRun, policies: Sequence[str]) -> list[Loops]:
-    """Every judged trial of the run, its actions played in the simulator, and the simulator's loop
-    in the world."""
+    """Every judged trial of the run, its actions replayed in the simulator, and the
+    simulator's loop in the world."""
     rollouts, records, chunks = rollouts_of(run.folder)
     sources = {load_policy(source, METAWORLD_SPEC).name: source for source in policies}
 
@@ -87,14 +87,14 @@ def crossed(setup: Setup, run: ScoredRun, policies: Sequence[str]) -> list[Loops
             ends |= zip(rows, found, strict=True)
     world = on_all_cores(load_diffusion_world(setup.world))
     judge = load_judge(setup.judge)
-    played = play_again(
+    replayed = replay_rollouts(
         world,
         [replace(rollout, actions=ends[i][2]) for i, rollout in enumerate(rollouts)],
-        Playing(chunks=chunks),
+        ReplayOptions(chunks=chunks),
     )
     return [
         Loops(record.group, bool(record.succeeded), ends[i][0], (score or 0.0) > 0.5, ends[i][1])
-        for i, (record, score) in enumerate(zip(records, scores(judge, played), strict=True))
+        for i, (record, score) in enumerate(zip(records, scores(judge, replayed), strict=True))
     ]
 
 

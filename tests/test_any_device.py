@@ -38,7 +38,7 @@ from worldgym.trust.inverse_dynamics import (
     encode_frames,
 )
 from worldgym.trust.latent_statistics import LatentStatistics
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.familiarity import errors
 from worldgym.world.model import DiffusionWorld
@@ -170,7 +170,7 @@ def test_inverse_dynamics_and_the_signals_of_the_error_predictor() -> None:
     latents = encode_frames(codec(), FRAMES)
     assert made.actions(latents).shape == (4, SPEC.size)
     assert made.drift(torch.zeros(5, 4, 4, 4, device="meta")).distance.shape == (5,)
-    with_ = Instruments(world(), codec(), made, FakeJudge(), Playing())
+    with_ = Instruments(world(), codec(), made, FakeJudge(), ReplayOptions())
     assert set(picture_signals(with_, FRAMES, latents)) >= {"codec_error", "residual"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.testing import FAKE_SPEC
-from worldgym.trust.playback import recorded_rollouts
+from worldgym.trust.rollout_replay import recorded_rollouts
 from worldgym.types import Episode
 
 LENGTH = 12

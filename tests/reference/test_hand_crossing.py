@@ -48,7 +48,7 @@ def test_what_is_lost_is_told_task_by_task(
         name = "forgetful"
 
     monkeypatch.setattr(hand_crossing, "_crossings", remembered)
-    monkeypatch.setattr(hand_crossing, "play_actions", forgetful)
+    monkeypatch.setattr(hand_crossing, "replay_actions", forgetful)
     monkeypatch.setattr(hand_crossing, "load_diffusion_world", lambda folder: Named())
     monkeypatch.setattr(hand_crossing, "on_all_cores", lambda world: world)
     words = ["reference", "measure-crossings", "--world", "w", "--out", str(tmp_path)]

@@ -17,8 +17,8 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.reference import mined_failures
 from worldgym.reference.mined_failures import MineConfig, Mined, mine_false_successes
 from worldgym.testing import FAKE_SPEC
-from worldgym.trust.playback import Recorded
 from worldgym.trust.replay_test import ReplayOutcome
+from worldgym.trust.rollout_replay import Recorded
 from worldgym.types import Episode
 
 JUDGED = {"f0": True, "f1": True, "f2": True, "s0": True, "s1": True, "x0": False, "x1": False}

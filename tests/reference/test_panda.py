@@ -20,7 +20,7 @@ from worldgym.evaluation.rollout import roll_out
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.reference.panda import PANDA_SPEC, VIEWS, PandaSimulator
-from worldgym.reference.panda_record import PandaRecordConfig, play_panda, record_panda
+from worldgym.reference.panda_record import PandaRecordConfig, record_panda, roll_out_panda
 from worldgym.reference.simulator_world import SimulatorJudge, SimulatorWorld
 from worldgym.testing import FakePolicy, FakeWorld
 from worldgym.types import Actions, Frames, Trial
@@ -35,9 +35,9 @@ pytestmark = [pytest.mark.reference, pytest.mark.slow]
 
 def test_a_seed_is_an_episode() -> None:
     simulator = PandaSimulator("lift", 48)
-    first = play_panda(simulator, "expert", 0)
-    other = play_panda(simulator, "expert", 1)
-    again = play_panda(simulator, "expert", 0)
+    first = roll_out_panda(simulator, "expert", 0)
+    other = roll_out_panda(simulator, "expert", 1)
+    again = roll_out_panda(simulator, "expert", 0)
     np.testing.assert_array_equal(first.frames, again.frames)
     np.testing.assert_array_equal(first.actions, again.actions)
     assert not np.array_equal(first.frames[0], other.frames[0])
@@ -57,7 +57,7 @@ def test_recording_resumes(tmp_path: Path) -> None:
 
 def test_a_world_of_two_views_is_the_simulator() -> None:
     simulator = PandaSimulator("lift", 48)
-    done = {seed: play_panda(simulator, "expert", seed) for seed in (0, 1)}
+    done = {seed: roll_out_panda(simulator, "expert", seed) for seed in (0, 1)}
     world = SimulatorWorld(simulator)
     assert (world.name, world.views, world.spec) == ("panda:lift", VIEWS, PANDA_SPEC)
     tasks = [world.task(seed, 40) for seed in done]

@@ -16,7 +16,7 @@ from worldgym.world.conditioning import commanded_positions
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install -e '.[reference]'", allow_module_level=True)
 
-from worldgym.reference.record import RecordConfig, play_episode, record
+from worldgym.reference.record import RecordConfig, record, roll_out_episode
 from worldgym.reference.reference_tasks import REACH, TASKS
 from worldgym.reference.simulator import Simulator
 
@@ -28,8 +28,8 @@ def test_same_seed_same_episode_in_another_simulator() -> None:
     episodes = []
     for _ in range(2):
         simulator = Simulator("drawer-open")
-        play_episode(simulator, "random", 3, steps=4)  # what ran before leaves no trace
-        episodes.append(play_episode(simulator, "noisy-0.6", 7, steps=12))
+        roll_out_episode(simulator, "random", 3, steps=4)  # what ran before leaves no trace
+        episodes.append(roll_out_episode(simulator, "noisy-0.6", 7, steps=12))
         simulator.close()
     first, second = episodes
     np.testing.assert_array_equal(first.frames, second.frames)
@@ -39,8 +39,8 @@ def test_same_seed_same_episode_in_another_simulator() -> None:
 
 def test_experts_succeed_and_wanderers_do_not() -> None:
     simulator = Simulator("drawer-close")
-    assert play_episode(simulator, "expert", 10_000).success
-    episode = play_episode(simulator, "quit", 10_001, steps=5)
+    assert roll_out_episode(simulator, "expert", 10_000).success
+    episode = roll_out_episode(simulator, "quit", 10_001, steps=5)
     simulator.close()
     assert not episode.success
     assert len(episode.extras["success_at"]) == 6 and len(episode.extras["expert"]) == 5
@@ -51,8 +51,8 @@ def test_experts_succeed_and_wanderers_do_not() -> None:
 def test_experts_master_the_later_tasks_and_distance_tells(task: str) -> None:
     simulator = Simulator(task)
     good, bad = (
-        play_episode(simulator, "expert", 10_000),
-        play_episode(simulator, "quit", 10_000, steps=6),
+        roll_out_episode(simulator, "expert", 10_000),
+        roll_out_episode(simulator, "quit", 10_000, steps=6),
     )
     simulator.close()
     assert good.success and not bad.success

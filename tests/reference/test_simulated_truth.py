@@ -15,7 +15,7 @@ from worldgym.policies.own.scripted import StillPolicy
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("the extra [reference] is not installed", allow_module_level=True)
 
-from worldgym.reference.record import play_episode
+from worldgym.reference.record import roll_out_episode
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.simulated_truth import policies_in_simulator, simulated_successes, start_of
 from worldgym.reference.simulator import Simulator
@@ -40,7 +40,7 @@ def test_names_tell_start_states() -> None:
 @pytest.mark.reference
 def test_actions_do_what_they_did() -> None:
     simulator = Simulator("drawer-open")
-    recorded = [play_episode(simulator, name, 3) for name in ("expert", "random")]
+    recorded = [roll_out_episode(simulator, name, 3) for name in ("expert", "random")]
     simulator.close()
     rollouts = [rollout("drawer-open/3", episode.actions) for episode in recorded]
     found = simulated_successes(rollouts, ProcessExecutor(1))

@@ -14,7 +14,7 @@ from worldgym.errors import InputError
 from worldgym.stats.run_calibration import read_calibration
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeWorld
 from worldgym.trust.calibrate_evaluator import calibrate_evaluator
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Episode
 
 WORLD, JUDGE = FakeWorld(), FakeJudge(threshold=0.6)
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
 
 def test_replays_are_counted_by_policy_and_task(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    found = calibrate_evaluator(WORLD, JUDGE, [store], out, Playing(batch=2))
+    found = calibrate_evaluator(WORLD, JUDGE, [store], out, ReplayOptions(batch=2))
     assert read_calibration(out / "calibration.json") == found
     (group,) = {cell.task for cell in found.cells}
     counts = {cell.policy: cell.counts for cell in found.cells}
@@ -54,20 +54,20 @@ def test_a_stopped_calibration_goes_on(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    found = calibrate_evaluator(WORLD, JUDGE, [store], out, Playing(batch=2))
+    found = calibrate_evaluator(WORLD, JUDGE, [store], out, ReplayOptions(batch=2))
     lines = (out / "replayed.jsonl").read_text().splitlines()
     assert len(lines) == 6 and json.loads(lines[1])["task"]
     (out / "replayed.jsonl").write_text("\n".join(lines[:3]) + '\n{"episode": "torn')
-    assert calibrate_evaluator(WORLD, JUDGE, [store], out, Playing(batch=2)) == found
+    assert calibrate_evaluator(WORLD, JUDGE, [store], out, ReplayOptions(batch=2)) == found
     monkeypatch.setattr("worldgym.trust.calibrate_evaluator.replay_test", None)
-    assert calibrate_evaluator(WORLD, JUDGE, [store], out, Playing(batch=2)) == found
+    assert calibrate_evaluator(WORLD, JUDGE, [store], out, ReplayOptions(batch=2)) == found
     with pytest.raises(InputError, match="choose another --out"):
-        calibrate_evaluator(FakeWorld(name="other"), JUDGE, [store], out, Playing())
+        calibrate_evaluator(FakeWorld(name="other"), JUDGE, [store], out, ReplayOptions())
 
 
 def test_one_kind_of_outcome_calibrates_nothing(tmp_path: Path) -> None:
     out = EpisodeStore.create(tmp_path / "good", FAKE_SPEC, FAKE_SPEC.rate_hz)
     out.write("e0", episode(0.9, True, "a"))
     with pytest.raises(InputError, match="1 known successes and 0 known failures"):
-        calibrate_evaluator(WORLD, JUDGE, [out.root], tmp_path / "out", Playing())
+        calibrate_evaluator(WORLD, JUDGE, [out.root], tmp_path / "out", ReplayOptions())
     assert not (tmp_path / "out" / "calibration.json").exists()

@@ -19,7 +19,7 @@ from worldgym.trust.controls import (
     held,
     undone,
 )
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Rollout
 
 MakeRollout = Callable[..., Rollout]
@@ -63,7 +63,7 @@ def test_floors_of_a_world_that_obeys(make_rollout: MakeRollout) -> None:
         for group, level in (("a", 0.9), ("b", 0.5))
         for i in range(3)
     ]
-    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, Playing(batch=4))
+    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, ReplayOptions(batch=4))
     assert [(f.arm, f.group) for f in floors] == [
         (arm, g) for arm in ("null", "shuffled", "reversed") for g in "ab"
     ]
@@ -81,7 +81,7 @@ def test_what_the_judge_declines_is_counted_apart(make_rollout: MakeRollout) -> 
         FakeWorld(),
         FakeJudge(threshold=0.5, band=0.2),
         [make_rollout("a/1", 0.9)],
-        Playing(),
+        ReplayOptions(),
         ("null",),
     )[0]
     assert (floor.rate.trials, floor.unscored, floor.rate.value) == (0, 1, None)
@@ -92,13 +92,13 @@ def test_only_successes_that_did_not_happen_count_where_the_truth_is_known(
 ) -> None:
     rollouts = [make_rollout(f"a/{i}", 0.9) for i in range(4)]
 
-    def truth(played: Sequence[Rollout]) -> list[bool | None]:
-        return [name == "a/0" if name != "a/3" else None for name in map(_name, played)]
+    def truth(replayed: Sequence[Rollout]) -> list[bool | None]:
+        return [name == "a/0" if name != "a/3" else None for name in map(_name, replayed)]
 
     known_truth = Truth(truth, lambda policies, tasks: {})
     judge = FakeJudge(threshold=0.6)
     arms = ("null", "shuffled")
-    floors = control_floors(FakeWorld(), judge, rollouts, Playing(), arms, known_truth)
+    floors = control_floors(FakeWorld(), judge, rollouts, ReplayOptions(), arms, known_truth)
     assert [floor.rate.value for floor in floors] == [0.0, 1.0]
     known = [floor.false for floor in floors if floor.false is not None]
     assert [(rate.successes, rate.trials) for rate in known] == [(0.0, 3), (2.0, 3)]
@@ -118,10 +118,10 @@ def test_a_displaced_motion_is_played_only_where_it_is_known_how_far_that_is(
         gone = (after.actions - before.actions)[:, :2].sum(0) * 0.05
         assert float(np.hypot(*gone)) == pytest.approx(0.1, abs=1e-5)
     judge = FakeJudge(threshold=0.6)
-    arms = {f.arm for f in control_floors(FakeWorld(metric), judge, rollouts, Playing())}
+    arms = {f.arm for f in control_floors(FakeWorld(metric), judge, rollouts, ReplayOptions())}
     assert arms == set(PLAYED)
     nobody_knows = FakeWorld(replace(FAKE_SPEC, unit="as published"))
-    arms = {f.arm for f in control_floors(nobody_knows, judge, rollouts, Playing())}
+    arms = {f.arm for f in control_floors(nobody_knows, judge, rollouts, ReplayOptions())}
     assert arms == set(PLAYED) - {"displaced"}
 
 

@@ -21,9 +21,9 @@ from worldgym.train.optimizer import FitConfig
 from worldgym.trust.action_following import action_following, rest
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
 from worldgym.trust.latent_statistics import LatentStatistics
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Actions, Episode, Frames, Task
-from worldgym.world.open_loop_replay import play_actions
+from worldgym.world.open_loop_replay import replay_actions
 
 FIT = FitConfig(steps=120, batch=64, lr=1e-2, warmup=5, average=0.9)
 
@@ -35,7 +35,7 @@ def record(root: Path, spec=FAKE_SPEC, episodes: int = 12) -> EpisodeStore:  # t
         rng = np.random.default_rng(seed)
         actions = rng.uniform(-1, 1, (20, 3)).astype(np.float32)
         start = np.full((1, 1, 16, 24, 3), 90, np.uint8)
-        frames = play_actions(FakeWorld(), start, [seed], actions[None])[0]
+        frames = replay_actions(FakeWorld(), start, [seed], actions[None])[0]
         store.write(f"e-{seed:02}", Episode(frames, actions, "wave", spec, spec.rate_hz, True))
     return EpisodeStore(root)
 
@@ -103,14 +103,14 @@ class Deaf(FakeWorld):
 
 def test_numbers_that_a_world_ignores_are_named(inverse_dynamics: InverseDynamicsModel) -> None:
     tasks = [Task(f"t/{i}", "t", np.full((16, 24, 3), 90, np.uint8), "wave", 8) for i in range(2)]
-    good = action_following(FakeWorld(), FakeCodec(), inverse_dynamics, tasks, Playing())
+    good = action_following(FakeWorld(), FakeCodec(), inverse_dynamics, tasks, ReplayOptions())
     assert [(r.name, r.state) for r in good] == [
         ("x", "follows"),
         ("y", "follows"),
         ("gripper", "follows"),
     ]
     assert all(r.gain == pytest.approx(1.0, abs=0.3) and r.spill < 0.3 for r in good)
-    deaf = action_following(Deaf(), FakeCodec(), inverse_dynamics, tasks, Playing())
+    deaf = action_following(Deaf(), FakeCodec(), inverse_dynamics, tasks, ReplayOptions())
     assert [r.state for r in deaf] == ["dead", "dead", "follows"]
     assert deaf[1].correlation is not None and deaf[1].correlation < -0.9
     assert (
@@ -119,7 +119,7 @@ def test_numbers_that_a_world_ignores_are_named(inverse_dynamics: InverseDynamic
             FakeCodec(),
             inverse_dynamics,
             tasks,
-            Playing(),
+            ReplayOptions(),
         )
         == []
     )

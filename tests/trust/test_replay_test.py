@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from worldgym.testing import FakeJudge, FakeWorld
-from worldgym.trust.playback import Playing, Recorded
 from worldgym.trust.replay_test import by_group, replay_figures, replay_test
+from worldgym.trust.rollout_replay import Recorded, ReplayOptions
 from worldgym.types import Rollout
 
 MakeRollout = Callable[..., Rollout]
@@ -23,7 +23,7 @@ def test_sensitivity_and_specificity_of_world_and_judge(make_rollout: MakeRollou
         ("b/1", 0.9, None),
     ]
     episodes = [Recorded(make_rollout(name, level), success) for name, level, success in known]
-    outcomes, generated = replay_test(FakeWorld(), FakeJudge(), episodes, Playing(batch=2))
+    outcomes, generated = replay_test(FakeWorld(), FakeJudge(), episodes, ReplayOptions(batch=2))
     assert [o.judged for o in outcomes] == [True, False, False, True, True] and not any(
         o.recorded for o in outcomes
     )

@@ -35,7 +35,7 @@ from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KIND, measure_motions
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.trust.trust_inputs import TrustConfig
 from worldgym.trust.trust_report import measure_trust
 from worldgym.world.familiarity import Familiarity, errors
@@ -179,13 +179,13 @@ def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> N
         loaded.codec,
         InverseDynamicsModel.load(world / "inverse-dynamics"),
         load_judge(world / "judge"),
-        Playing(batch=4),
+        ReplayOptions(batch=4),
         1,
     )
     rollouts, records, _ = rollouts_of(run)
     together = measure(with_, rollouts[:3], records[:3])
     alone = [
-        measure(replace(with_, playing=Playing(batch=1)), [a], [b])[0]
+        measure(replace(with_, replaying=ReplayOptions(batch=1)), [a], [b])[0]
         for a, b in zip(rollouts[:3], records[:3], strict=True)
     ]
     for one, other in zip(together, alone, strict=True):

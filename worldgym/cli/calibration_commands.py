@@ -33,7 +33,7 @@ class CalibrateWorld:
         from worldgym.native.memory import keep_freed_memory
         from worldgym.report.calibration_text import evaluator_text
         from worldgym.trust.calibrate_evaluator import calibrate_evaluator
-        from worldgym.trust.playback import Playing
+        from worldgym.trust.rollout_replay import ReplayOptions
         from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 
         keep_freed_memory()
@@ -45,7 +45,7 @@ class CalibrateWorld:
             load_judge(judge),
             self.data,
             self.out,
-            Playing(self.batch),
+            ReplayOptions(self.batch),
         )
         answer(found, evaluator_text, self.json)
 

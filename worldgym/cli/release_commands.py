@@ -106,7 +106,7 @@ class MeasureCrossings:
 
 @dataclass(frozen=True)
 class GenerateReplays:
-    """Play recorded actions through a world and keep the videos with the simulator's labels, for
+    """Replay recorded actions in a world and keep the videos with the simulator's labels, for
     training a judge."""
 
     world: WorldPlace
@@ -125,7 +125,7 @@ class GenerateReplays:
 
 @dataclass(frozen=True)
 class GenerateRollouts:
-    """Let policies act in a learned world, play their actions in the simulator, and keep the true
+    """Let policies act in a learned world, replay their actions in the simulator, and keep the true
     outcome. Resumes."""
 
     world: WorldPlace

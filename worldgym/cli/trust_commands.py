@@ -52,8 +52,8 @@ class Trust:
     batch: int = 20
     seed: int = 0
     simulator: bool = False
-    """for tasks of the reference world: also play the control arms in the simulator, and count only
-    successes that did not truly happen"""
+    """for tasks of the reference world: also replay the control arms in the simulator, and count
+    only successes that did not truly happen"""
     device: str = "auto"
     engine: EngineName = "auto"
     """auto: eager, because the sizes in which it draws are not known beforehand"""

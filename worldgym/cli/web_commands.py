@@ -53,7 +53,7 @@ class Play:
     judge: JudgePlace | None = None
     """judge of the live score (default: the bundled one with the bundled world)"""
     replay: Path | None = None
-    """video of a trial in a run: its actions are played first, and you can take over at any time"""
+    """video of a trial in a run: its actions are replayed first, and you can take over any time"""
     out: Path = Path("runs/play")
     """folder for saved episodes/ and tasks/"""
     embodiment: str | None = None

@@ -1,4 +1,4 @@
-"""The rows of a vector environment, each with the trial that it plays."""
+"""The rows of a vector environment, each with the trial that it runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from worldgym.types import Actions, Frames, Trial
 
 @dataclass
 class Row:
-    """played: the trials that began with this one, which is their number `index`; together: the
+    """batch: the trials that began with this one, which is their number `index`; together: the
     rows of all of them.   value: what it
     was paid so far.   looked: actions at the judge's last look.   terminated: it ended before its
     steps."""
 
-    played: BatchRollout
+    batch: BatchRollout
     index: int
     together: tuple[int, ...]
     value: float = 0.0
@@ -24,17 +24,17 @@ class Row:
 
     @property
     def trial(self) -> Trial:
-        return self.played.trials[self.index]
+        return self.batch.trials[self.index]
 
     @property
     def frames(self) -> Frames:
         """uint8 [T+1, V, H, W, 3], the initial frame first."""
-        return self.played.frames(self.index)
+        return self.batch.frames(self.index)
 
     @property
     def moves(self) -> Actions:
         """float32 [T, A]."""
-        return self.played.moves(self.index)
+        return self.batch.moves(self.index)
 
     @property
     def step(self) -> int:

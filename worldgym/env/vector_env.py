@@ -1,8 +1,8 @@
 """A world as a vector environment of Gymnasium: a thin layer over the protocols of world, policy
 and judge. Frames are those of `worldgym evaluate` for the same trials, bit by bit.
 
-Row r of N plays the trials r, r + N, r + 2 N, ... of an endless plan: every task in order, then
-again as repeats 1, 2, ... What a row plays, and its seeds, depend on no other row.
+Row r of N runs the trials r, r + N, r + 2 N, ... of an endless plan: every task in order, then
+again as repeats 1, 2, ... What a row runs, and its seeds, depend on no other row.
 
 Axes legend: N rows, h actions of a step, A action numbers, H height, W width.
 """
@@ -125,12 +125,12 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
 
     @property
     def trials(self) -> list[Trial]:
-        """What each row plays now."""
+        """The trial that each row runs now."""
         return [row.trial for row in self._rows]
 
     def observed(self, needs: Needs) -> list[Observation]:
         """What each row shows a policy of the policy seam: the argument of its `act`."""
-        return [row.played.observation(row.index, needs) for row in self._rows]
+        return [row.batch.observation(row.index, needs) for row in self._rows]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -162,8 +162,8 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         held = self._held(actions)
         over = [r for r, row in enumerate(self._rows) if row.over]
         live = [r for r in range(self.num_envs) if r not in over]
-        for played, rows in {self._rows[r].played: self._rows[r].together for r in live}.items():
-            played.play(held[list(rows)])
+        for batch, rows in {self._rows[r].batch: self._rows[r].together for r in live}.items():
+            batch.advance(held[list(rows)])
         told = [dict[str, Any]() for _ in range(self.num_envs)]
         rewards = np.zeros(self.num_envs)
         self._judge([r for r in live if self._look_is_due(self._rows[r])], rewards, told)
@@ -207,8 +207,8 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         if len(trials) != len(rows):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
         check_frames([trial.task for trial in trials], self.world.frame_shape)
-        played = BatchRollout(self.world, trials)
-        new = {r: Row(played, i, tuple(rows)) for i, r in enumerate(rows)}
+        batch = BatchRollout(self.world, trials)
+        new = {r: Row(batch, i, tuple(rows)) for i, r in enumerate(rows)}
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]
         for r, trial in zip(rows, trials, strict=True):
             told[r] |= {"trial": trial.key, "seed": trial.seed}
@@ -271,7 +271,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         views = dict(zip(self.world.views, newest, strict=True))
         seen: Seen = {"views": views, "instruction": row.trial.task.instruction}
         if self.config.state:
-            state = row.played.observation(row.index, self._needs).state
+            state = row.batch.observation(row.index, self._needs).state
             seen["state"] = np.array(state, np.float32)
         return seen
 

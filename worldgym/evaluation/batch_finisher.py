@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from worldgym.evaluation.batch_records import OpenRun, lies_on_disk, played, run_batch
+from worldgym.evaluation.batch_records import OpenRun, lies_on_disk, rolled_out, run_batch
 from worldgym.io.user_code import Failure
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Trial
@@ -49,12 +49,12 @@ class BatchFinisher:
         if kind is None:
             self._wait()
 
-    def play(self, policy: Policy[Any], batch: list[Trial]) -> None:
+    def roll_out(self, policy: Policy[Any], batch: list[Trial]) -> None:
         """Rolls a batch out, and leaves it to be finished. Raises what ended the batch before."""
         if lies_on_disk(self._run, policy, batch):
             self._alone(policy, batch, None)
             return
-        rolled = played(self._run.plan, policy, batch)
+        rolled = rolled_out(self._run.plan, policy, batch)
         if isinstance(rolled, Failure) or not self._overlap:
             self._alone(policy, batch, rolled)
             return

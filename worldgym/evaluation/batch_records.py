@@ -49,7 +49,7 @@ class OpenRun:
     files: RunFiles
 
 
-def played(
+def rolled_out(
     plan: EvaluationPlan, policy: Policy[Any], batch: list[Trial]
 ) -> list[Rollout] | Failure:
     """The batch rolled out, filled up to the rows of every batch; or why it broke. Reads and writes
@@ -80,14 +80,14 @@ def run_batch(
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the
     bad one fails.
 
-    rolled: what `played` gave, None = to be rolled out here."""
+    rolled: what `rolled_out` gave, None = to be rolled out here."""
     if ran := _ran_before(run, policy, batch):
         yield from _judged_batch(run, ran, new=False)
         again = {rollout.trial.key for rollout in ran}
         if batch := [trial for trial in batch if trial.key not in again]:
             yield from run_batch(run, policy, batch)
         return
-    rollouts = played(run.plan, policy, batch) if rolled is None else rolled
+    rollouts = rolled_out(run.plan, policy, batch) if rolled is None else rolled
     if not isinstance(rollouts, Failure):
         yield from _judged_batch(run, rollouts)
     elif len(batch) > 1:

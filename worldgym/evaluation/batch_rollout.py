@@ -71,7 +71,7 @@ class BatchRollout:
             told,
         )
 
-    def play(self, chunk: Actions) -> None:
+    def advance(self, chunk: Actions) -> None:
         """chunk: float32 [B, h, A]. The last step may be shorter than it."""
         chunk = self._whole(chunk)
         with stage("world"):

@@ -126,7 +126,7 @@ class EvaluationPlan:
 
     def rows_of(self, policy: Policy[Any]) -> int:
         """Rows of every batch of a policy, which is filled up to so many. Where the policy computes
-        elsewhere they are played in halves, which must be alike too."""
+        elsewhere they are rolled out in halves, which must be alike too."""
         odd = self.rows % 2 if self.rows > 1 and policy.needs.elsewhere else 0
         return self.rows + odd if self.rows < self.most else self.rows - odd
 

@@ -30,7 +30,7 @@ from worldgym.world.world_protocol import World
 def roll_out(
     world: World[Any], policy: Policy[Any], trials: Sequence[Trial], stop: EarlyStop | None = None
 ) -> list[Rollout]:
-    """Plays a batch of trials to their ends. A whole chunk is executed before the policy looks
+    """Rolls a batch of trials out to their ends. A whole chunk is executed before the policy looks
     again.
 
     Row b of everything depends on trial b alone. Trials that end early stay in the batch until the
@@ -47,7 +47,7 @@ def roll_out(
         while not parts[0].over:
             with stage("policy"):
                 chunk = parts[0].ask()
-            parts[0].play(chunk)
+            parts[0].advance(chunk)
     else:
         _in_turn(parts)
     seconds = (time.perf_counter() - started) / len(trials)
@@ -55,7 +55,7 @@ def roll_out(
 
 
 def _in_turn(parts: Sequence[_Part]) -> None:
-    """The next request is sent while the world plays the last answer."""
+    """The next request is sent while the world draws the last answer."""
     with ThreadPoolExecutor(1, "policy") as elsewhere:
         asked = deque((part, elsewhere.submit(part.ask)) for part in parts)
         try:
@@ -63,7 +63,7 @@ def _in_turn(parts: Sequence[_Part]) -> None:
                 part, answer = asked.popleft()
                 with stage("policy"):  # what is waited for
                     chunk = answer.result()
-                part.play(chunk)
+                part.advance(chunk)
                 if not part.over:
                     asked.append((part, elsewhere.submit(part.ask)))
         finally:
@@ -71,7 +71,7 @@ def _in_turn(parts: Sequence[_Part]) -> None:
 
 
 class _Part:
-    """Trials that are played side by side, and what their policy remembers of them."""
+    """Trials that are rolled out side by side, and what their policy remembers of them."""
 
     def __init__(
         self,
@@ -84,63 +84,63 @@ class _Part:
         self._looked = 0
         self._world = world
         self._policy = policy
-        self._played = BatchRollout(world, trials)
-        self._outside = np.zeros((len(trials), self._played.steps), np.bool_)
+        self._batch = BatchRollout(world, trials)
+        self._outside = np.zeros((len(trials), self._batch.steps), np.bool_)
         self._memory = policy.reset(trials)
 
     @property
     def over(self) -> bool:
-        return self._played.over
+        return self._batch.over
 
     def ask(self) -> Actions:
         """The next chunk. For a trial that has ended, one that has not is asked about
         twice."""
-        step = self._played.step
+        step = self._batch.step
         policy = self._policy
-        goes_on = [step < end for end in self._played.ends]
+        goes_on = [step < end for end in self._batch.ends]
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
         after, chunk = policy.act(
             [self._memory[b] for b in rows],
-            [self._played.observation(b, policy.needs) for b in rows],
+            [self._batch.observation(b, policy.needs) for b in rows],
         )
         self._memory = [
             new if on else old for new, old, on in zip(after, self._memory, goes_on, strict=True)
         ]
         due = (len(rows), policy.chunk, policy.spec.size)
         held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
-        self._outside[:, step : step + policy.chunk] = outside[:, : self._played.steps - step]
+        self._outside[:, step : step + policy.chunk] = outside[:, : self._batch.steps - step]
         return held
 
-    def play(self, chunk: Actions) -> None:
-        self._played.play(chunk)
-        if self._stop is not None and self._played.step >= self._looked + LOOK:
-            self._looked = self._played.step
+    def advance(self, chunk: Actions) -> None:
+        self._batch.advance(chunk)
+        if self._stop is not None and self._batch.step >= self._looked + LOOK:
+            self._looked = self._batch.step
             self._look(self._stop)
 
     def _look(self, stop: EarlyStop) -> None:
         """Trials whose success is certain end here."""
-        step = self._played.step
-        going = [b for b, end in enumerate(self._played.ends) if step < end]
+        step = self._batch.step
+        going = [b for b, end in enumerate(self._batch.ends) if step < end]
         with stage("looks"):
             sure = stop.certain([self._rollout(b) for b in going])
         for b, certain in zip(going, sure, strict=True):
-            self._played.ends[b] = step if certain else self._played.ends[b]
+            self._batch.ends[b] = step if certain else self._batch.ends[b]
 
     def _rollout(self, b: int) -> Rollout:
-        frames, moves = self._played.frames(b), self._played.moves(b)
+        frames, moves = self._batch.frames(b), self._batch.moves(b)
         views = self._world.views
-        return Rollout(self._played.trials[b], self._policy.name, frames, moves, views=views)
+        return Rollout(self._batch.trials[b], self._policy.name, frames, moves, views=views)
 
     def rollouts(self, seconds: float) -> Iterator[Rollout]:
         views = self._world.views
         told = self._world.capabilities.returns
-        for b, trial in enumerate(self._played.trials):
-            played = self._rollout(b)
-            moves = played.actions
+        for b, trial in enumerate(self._batch.trials):
+            rollout = self._rollout(b)
+            moves = rollout.actions
             flags = substitutes(self._policy.needs, trial.task, views, told)
             flags = (*flags, *generated_views(views, trial.task))
             flags = (*flags, STOPPED) if len(moves) < trial.task.steps else flags
             clipped = int(self._outside[b, : len(moves)].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
             flags = (*flags, MOTIONLESS) if motionless(moves, self._policy.spec) else flags
-            yield replace(played, seconds=seconds, flags=flags, clipped=clipped)
+            yield replace(rollout, seconds=seconds, flags=flags, clipped=clipped)

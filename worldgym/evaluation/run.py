@@ -150,7 +150,7 @@ def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
         BatchFinisher(run, dog.fed) as finisher,
     ):
         for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
-            finisher.play(policy, batch)
+            finisher.roll_out(policy, batch)
 
 
 def _run_elsewhere(

@@ -1,4 +1,4 @@
-"""Recorded episodes as a world sees them: their actions played through it, with the simulator's
+"""Recorded episodes as a world sees them: their actions replayed through it, with the simulator's
 labels.
 
 A judge that is also trained on these knows how the world draws a success, including its blur and
@@ -25,7 +25,7 @@ from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_closed_loop
 from worldgym.types import Episode, Frames
-from worldgym.world.open_loop_replay import play_actions
+from worldgym.world.open_loop_replay import replay_actions
 from worldgym.world.world_checkpoint import load_diffusion_world
 
 SUFFIX = "-generated"
@@ -77,7 +77,7 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
             seeds = [SEED + int(episode.extras["seed"]) for episode in episodes]
             starts = np.stack([e.frames[0] for e in episodes])
             actions = np.stack([e.actions for e in episodes])
-            videos = play_actions(world, starts, seeds, actions)
+            videos = replay_actions(world, starts, seeds, actions)
             _await(writing)
             writing = [
                 writers.submit(write, *row) for row in zip(names, episodes, videos, strict=True)

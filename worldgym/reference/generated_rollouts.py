@@ -2,7 +2,7 @@
 recordings lack. A policy in closed loop with a world finds action sequences for which the world is
 wrong, like an optimizer that exploits errors of its objective; replays of recorded actions never
 contain them. So policies that are not evaluated act in the world, from initial frames of training
-seeds, and the simulator plays their actions; the result is stored as recorded episodes."""
+seeds, and the simulator replays their actions; the result is stored as recorded episodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Policy
 from worldgym.reference.behaviours import CLOSED_LOOP, given_actions
-from worldgym.reference.record import episode_name, play_behaviour
+from worldgym.reference.record import episode_name, roll_out_behaviour
 from worldgym.reference.reference_tasks import (
     FIRST_HELD_OUT_SEED,
     FPS,
@@ -118,7 +118,7 @@ def _closed_loop_batch(job: ReplayJob) -> None:
     for seed, rollout in zip(
         job.seeds, roll_out(world, policy, [Trial(task, 0, 0) for task in tasks]), strict=True
     ):
-        episode = play_behaviour(
+        episode = roll_out_behaviour(
             simulator, f"{CLOSED_LOOP}{policy.name}", given_actions(rollout.actions), seed, STEPS
         )
         _store(job.out).write(closed_loop_name(job.task, seed, policy.name), episode)

@@ -2,7 +2,7 @@
 object must reappear unchanged.
 
 In the simulator the hand goes beside the object, passes between it and the camera and stays on the
-other side. Those passes in which nothing was moved are played through the world. PSNR is computed
+other side. Those passes in which nothing was moved are replayed through the world. PSNR is computed
 in a window around the object, before the hand comes near it, and after it has left. A world that
 redraws the object in the state that usually follows such a motion loses more decibels here than
 elsewhere."""
@@ -28,7 +28,7 @@ from worldgym.reference.simulator import (
     Simulator,
 )
 from worldgym.types import Actions, Frames
-from worldgym.world.open_loop_replay import play_actions, psnr
+from worldgym.world.open_loop_replay import psnr, replay_actions
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_checkpoint import load_diffusion_world
 
@@ -80,7 +80,7 @@ def measure_crossings(config: CrossingConfig) -> dict[str, Any]:
             continue
         starts = np.stack([one.frames[0] for one in found])[:, None]
         actions = np.stack([one.actions for one in found])
-        drawn = play_actions(world, starts, list(range(len(found))), actions)[:, :, 0]
+        drawn = replay_actions(world, starts, list(range(len(found))), actions)[:, :, 0]
         rows = [_levels(one, video) for one, video in zip(found, drawn, strict=True)]
         before, after = (float(np.mean(column)) for column in zip(*rows, strict=True))
         tasks[task] = {

@@ -13,8 +13,8 @@ from worldgym.io.files import write_atomic
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_closed_loop
-from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import replay_test
+from worldgym.trust.rollout_replay import Recorded, ReplayOptions, recorded_rollouts
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_checkpoint import load_diffusion_world
 
@@ -23,7 +23,7 @@ LEAST = 4  # episodes kept, so that a training always finds some
 
 @dataclass(frozen=True)
 class MineConfig:
-    """store: with closed loops, played in the simulator.   beside: episodes judged right that are
+    """store: with closed loops, replayed in the simulator.   beside: episodes judged right that are
     kept for every one judged falsely, so that the world does not learn that everything fails."""
 
     world: Path
@@ -51,7 +51,9 @@ def mine_false_successes(config: MineConfig) -> Mined:
     loops = {info.name for info in source if is_closed_loop(info)}
     episodes = [e for e in recorded_rollouts(source) if _name(e) in loops]
     world = on_all_cores(load_diffusion_world(config.world))
-    outcomes, _ = replay_test(world, load_judge(config.judge), episodes, Playing(config.batch))
+    outcomes, _ = replay_test(
+        world, load_judge(config.judge), episodes, ReplayOptions(config.batch)
+    )
     false = [o.name for o in outcomes if o.judged and o.success is False]
     right = [o.name for o in outcomes if o.judged is o.success]
     order = np.random.default_rng(0).permutation(len(right))

@@ -90,8 +90,8 @@ class PandaMoment:
 class PandaSimulator:
     """One task. `reset(seed)`, then `step(action)`. One in a process: see above.
 
-    Its controllers have internal state, so to return to an earlier moment, its actions are played
-    again from the start, 8 ms each; continuing from the current one costs nothing."""
+    Its controllers have internal state, so to return to an earlier moment, its actions are replayed
+    from the start, 8 ms each; continuing from the current one costs nothing."""
 
     kind = "panda"
     spec = PANDA_SPEC

@@ -77,11 +77,11 @@ def _begin(task: str, size: int, out: Path) -> None:
 
 def _record_one(seed: int) -> None:
     simulator = _simulators[0]
-    episode = play_panda(simulator, behaviour_of(seed), seed)
+    episode = roll_out_panda(simulator, behaviour_of(seed), seed)
     _stores[0].write(f"{simulator.group}-{seed:05d}", episode)
 
 
-def play_panda(simulator: PandaSimulator, behaviour: str, seed: int) -> Episode:
+def roll_out_panda(simulator: PandaSimulator, behaviour: str, seed: int) -> Episode:
     """One episode of a behaviour (see `PANDA_MIX`) from the start state of a seed. extras: task,
     seed, behaviour; of every frame: success_at (bool), distance (metres left to the goal), object
     (its x, y, z in metres); of every frame but the last: expert, what the expert would do there."""

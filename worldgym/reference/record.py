@@ -72,14 +72,16 @@ def episode_name(task: str, seed: int) -> str:
     return f"{task}-{seed:05d}"
 
 
-def play_episode(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
+def roll_out_episode(
+    simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS
+) -> Episode:
     """One episode of a behaviour (see `behaviours.MIXES`) from the start state of a seed."""
     task = simulator.task.name
     act = make_behaviour(behaviour, task, seed, simulator.expert(expert_of(behaviour, task)))
-    return play_behaviour(simulator, behaviour, act, seed, steps)
+    return roll_out_behaviour(simulator, behaviour, act, seed, steps)
 
 
-def play_behaviour(
+def roll_out_behaviour(
     simulator: Simulator, name: str, act: Behaviour, seed: int, steps: int
 ) -> Episode:
     """One episode. extras: task, seed, behaviour (its `name`), success_at (bool a frame), distance
@@ -139,7 +141,7 @@ def moved_camera(number: int) -> Variation:
 def _record_one(job: tuple[Path, str, int, int, str, bool]) -> None:
     out, task, seed, steps, mix, moved = job
     simulator = _simulator(task, seed % CAMERAS if moved else None)
-    episode = play_episode(simulator, behaviour_name(seed, mix), seed, steps)
+    episode = roll_out_episode(simulator, behaviour_name(seed, mix), seed, steps)
     _store(out).write(episode_name(task, seed), episode)
 
 

@@ -1,4 +1,4 @@
-"""How far the learned world can be trusted: recorded action sequences played through it, against
+"""How far the learned world can be trusted: recorded action sequences replayed through it, against
 the simulator's truth.
 
 Open-loop replay    PSNR of generated against recorded frames
@@ -23,8 +23,8 @@ from worldgym.io.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.controls import control_floors
-from worldgym.trust.playback import RECORDED, Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_test
+from worldgym.trust.rollout_replay import RECORDED, Recorded, ReplayOptions, recorded_rollouts
 from worldgym.types import Frames, Rollout
 from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
 from worldgym.world.row_threads import on_all_cores
@@ -52,10 +52,10 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     world = on_all_cores(load_diffusion_world(config.world))
     judge = ClassifierJudge.load(config.judge)
     episodes = recorded_rollouts(EpisodeStore(config.store))
-    playing = Playing(config.batch, {RECORDED: config.chunk})
-    outcomes, generated = replay_test(world, judge, episodes, playing)
+    replaying = ReplayOptions(config.batch, {RECORDED: config.chunk})
+    outcomes, generated = replay_test(world, judge, episodes, replaying)
     floors = control_floors(
-        world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",)
+        world, judge, [episode.rollout for episode in episodes], replaying, ("shuffled",)
     )
     figures = summarize_replays(outcomes, {floor.group: floor.rate.value for floor in floors})
     figures |= {

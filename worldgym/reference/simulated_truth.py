@@ -31,13 +31,13 @@ def simulated_successes(rollouts: Sequence[Rollout], executor: Executor) -> list
     order = sorted(range(len(rollouts)), key=lambda i: starts[i][0])  # a worker builds few scenes
     jobs = [(*starts[i], rollouts[i].actions) for i in order]
     found = dict[int, bool]()
-    results = each_result(executor, _player, jobs)
+    results = each_result(executor, _replayer, jobs)
     for number, success in progress(results, len(jobs), "truth", "rollout"):
         found[order[number]] = success
     return [found[i] for i in range(len(rollouts))]
 
 
-def _player() -> Callable[[tuple[str, int, Actions]], bool]:
+def _replayer() -> Callable[[tuple[str, int, Actions]], bool]:
     return _succeeds
 
 

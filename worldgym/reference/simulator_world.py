@@ -167,10 +167,10 @@ class SimulatorWorld:
     def step(self, state: SimulatorState, actions: Actions) -> tuple[SimulatorState, Frames]:
         """actions: float32 [B, h, A] => (new state, uint8 [B, h, V, H, W, 3]); `state` stays
         valid."""
-        moved = [self._play(row, chunk) for row, chunk in zip(state, actions, strict=True)]
+        moved = [self._step_row(row, chunk) for row, chunk in zip(state, actions, strict=True)]
         return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])
 
-    def _play(self, row: SimulatorRow, chunk: Actions) -> tuple[SimulatorRow, Frames]:
+    def _step_row(self, row: SimulatorRow, chunk: Actions) -> tuple[SimulatorRow, Frames]:
         frames = [row.frames]
         steps = row.steps
         found = row.first_success
@@ -193,7 +193,7 @@ class SimulatorWorld:
 
     def first_success(self, rollout: Rollout) -> int | None:
         """After how many of its actions success was seen, None = never. What was not stepped to
-        its very end is played again."""
+        its very end is replayed."""
         acted = _acted(frame_digest(rollout.main[0]).encode(), rollout.actions)
         if acted not in self._outcomes:
             self.step(self.reset(rollout.frames[:1], [rollout.trial.seed]), rollout.actions[None])

@@ -1,7 +1,7 @@
 """How often world model and judge together err, from a few real rollouts replayed through both, and
 success rates corrected for it.
 
-Rollouts of policies that were recorded on the robot, successes and failures, are played through the
+Rollouts of policies that were recorded on the robot, successes and failures, are replayed in the
 world model action by action, and the judge says what came out. Of each policy and task that gives
 the share of true successes that are found, and of true failures that are called successes; tasks
 and policies with few rollouts borrow from the others (shrunk_rates.py). A closed-loop rate is then

@@ -50,7 +50,7 @@ def policy_rules(
     policy breaks the rule."""
     who = f"policy {policy.name!r}"
     known = _random_trials(frame_shape) if trials is None else trials
-    actions = cache(lambda: _play(policy, known))
+    actions = cache(lambda: _roll_out(policy, known))
 
     def promises() -> None:
         check_spec(who, policy.spec)
@@ -68,13 +68,13 @@ def policy_rules(
 
     def repeats() -> None:
         require(
-            np.array_equal(actions(), _play(policy, known)),
+            np.array_equal(actions(), _roll_out(policy, known)),
             who,
             "the same trials give other actions the second time",
         )
 
     def carries() -> None:
-        branched = _play(policy, known, detour=True)
+        branched = _roll_out(policy, known, detour=True)
         require(
             np.array_equal(actions(), branched),
             who,
@@ -83,7 +83,7 @@ def policy_rules(
 
     def stands_alone() -> None:
         for b, trial in enumerate(known):
-            gap = float(np.abs(_play(policy, [trial])[0] - actions()[b]).max())
+            gap = float(np.abs(_roll_out(policy, [trial])[0] - actions()[b]).max())
             require(
                 gap <= atol, who, f"row {b} of a batch differs by {gap:.2g} from the same row alone"
             )
@@ -140,7 +140,7 @@ def _random_trials(frame_shape: Shape) -> list[Trial]:
     return [Trial(task, repeat=0, run_seed=0) for task in tasks]
 
 
-def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) -> Actions:
+def _roll_out(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) -> Actions:
     """[B, T, A]: the actions of three calls. With `detour`, each list of states is first used with
     other frames."""
     who = f"policy {policy.name!r}"

@@ -20,7 +20,7 @@ from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.trust.controls import grippers
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
-from worldgym.trust.playback import Playing, play_again
+from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
 from worldgym.types import Actions, ActionSpec, Rollout, Task, Trial
 from worldgym.world.world_protocol import World
 
@@ -57,7 +57,7 @@ def action_following(
     codec: Codec,
     inverse_dynamics: InverseDynamicsModel,
     tasks: Sequence[Task],
-    playing: Playing,
+    replaying: ReplayOptions,
 ) -> list[Response]:
     """One response a number of the action, in the spec's order; empty where zero does not mean
     rest, so nothing can be swept."""
@@ -70,11 +70,11 @@ def action_following(
         for task in tasks
         for _, actions in sweeps
     ]
-    played = play_again(world, rollouts, playing, what="sweeping actions")
+    replayed = replay_rollouts(world, rollouts, replaying, what="sweeping actions")
     read = np.stack(
         [
             inverse_dynamics.actions(encode_frames(codec, rollout.main))[1:-2].mean(0)
-            for rollout in played
+            for rollout in replayed
         ]
     )
     commanded = np.stack([rollout.actions[0] for rollout in rollouts])

@@ -23,8 +23,8 @@ from worldgym.io.records import from_mapping
 from worldgym.judges.judge_protocol import Judge
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
-from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import replay_test
+from worldgym.trust.rollout_replay import Recorded, ReplayOptions, recorded_rollouts
 from worldgym.world.world_protocol import World
 
 REPLAYED_NAME = "replayed.jsonl"
@@ -44,7 +44,7 @@ class Replayed:
 
 
 def calibrate_evaluator(
-    world: World[Any], judge: Judge, stores: Sequence[Path], out: Path, playing: Playing
+    world: World[Any], judge: Judge, stores: Sequence[Path], out: Path, replaying: ReplayOptions
 ) -> EvaluatorCalibration:
     """Writes both files. InputError where it is unknown which recordings succeeded, or all did, or
     none."""
@@ -59,9 +59,9 @@ def calibrate_evaluator(
                 for episode in recorded_rollouts(store)
                 if episode.success is not None and _key(folder, episode) not in done
             ]
-            batches = [left[i : i + playing.batch] for i in range(0, len(left), playing.batch)]
+            batches = [left[i : i + replaying.batch] for i in range(0, len(left), replaying.batch)]
             for batch in progress(batches, len(batches), "replaying", "batch"):
-                outcomes, _ = replay_test(world, judge, batch, playing)
+                outcomes, _ = replay_test(world, judge, batch, replaying)
                 lines = [
                     Replayed(
                         _key(folder, episode),

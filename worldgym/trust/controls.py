@@ -27,7 +27,7 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import scores
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.success_rates import Rate, score_rate
-from worldgym.trust.playback import Playing, play_again
+from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
 from worldgym.types import Actions, ActionSpec, Rollout, Task, is_success
 from worldgym.world.world_protocol import World
 
@@ -69,7 +69,7 @@ def control_floors(
     world: World[Any],
     judge: Judge,
     rollouts: Sequence[Rollout],
-    playing: Playing,
+    replaying: ReplayOptions,
     arms: Sequence[str] = PLAYED,
     truth: Truth | None = None,
 ) -> list[Floor]:
@@ -81,24 +81,24 @@ def control_floors(
             continue
         chosen = controlled(arm, rollouts, world.spec)
         if chosen:
-            played = play_again(world, chosen, playing, what=f"{arm} actions")
+            replayed = replay_rollouts(world, chosen, replaying, what=f"{arm} actions")
             happened = None if truth is None else truth.of_actions(chosen)
-            floors += floors_of(arm, played, scores(judge, played), happened)
+            floors += floors_of(arm, replayed, scores(judge, replayed), happened)
     return floors
 
 
 def floors_of(
     arm: str,
-    played: Sequence[Rollout],
+    replayed: Sequence[Rollout],
     said: Sequence[float | None],
     happened: Sequence[bool | None] | None = None,
 ) -> list[Floor]:
     """What the judge's scores and, where it is known, the truth say of an arm's rollouts, by
     group."""
-    happened = [None] * len(played) if happened is None else happened
+    happened = [None] * len(replayed) if happened is None else happened
     verdicts = [
         (rollout.trial.task, None if score is None else is_success(score), true)
-        for rollout, score, true in zip(played, said, happened, strict=True)
+        for rollout, score, true in zip(replayed, said, happened, strict=True)
     ]
     floors = []
     for group in sorted({task.group for task, _, _ in verdicts}):

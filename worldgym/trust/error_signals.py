@@ -47,7 +47,7 @@ from worldgym.trust.action_following import READABLE
 from worldgym.trust.controls import GRIPPER
 from worldgym.trust.inverse_dynamics import BATCH, InverseDynamicsModel, encode_frames
 from worldgym.trust.known_motions import KnownMotions
-from worldgym.trust.playback import Playing, play_again
+from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
 from worldgym.types import Actions, Frames, Rollout
 from worldgym.world.world_protocol import World
 
@@ -82,7 +82,7 @@ class Instruments:
     codec: Codec
     inverse_dynamics: InverseDynamicsModel
     judge: Judge
-    playing: Playing
+    replaying: ReplayOptions
     futures: int = 0
     motions: KnownMotions | None = None
 
@@ -180,9 +180,11 @@ def _future_signals(
 ) -> list[dict[str, float]]:
     apart, moved = np.zeros(len(rollouts)), np.zeros(len(rollouts))
     for future in range(1, with_.futures + 1):
-        played = play_again(with_.world, rollouts, with_.playing, future, what="other futures")
-        verdicts = judge_each(with_.judge, played)
-        for i, (mine, theirs, verdict) in enumerate(zip(rollouts, played, verdicts, strict=True)):
+        replayed = replay_rollouts(
+            with_.world, rollouts, with_.replaying, future, what="other futures"
+        )
+        verdicts = judge_each(with_.judge, replayed)
+        for i, (mine, theirs, verdict) in enumerate(zip(rollouts, replayed, verdicts, strict=True)):
             last = max(1, round(LAST * len(mine.main)))
             gap = encode_frames(with_.codec, mine.main[-last:]) - encode_frames(
                 with_.codec, theirs.main[-last:]

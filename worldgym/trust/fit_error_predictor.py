@@ -40,7 +40,7 @@ from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KIND as KNOWN_MOTIONS
 from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.measured_signals import measured_signals
-from worldgym.trust.playback import Playing
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Rollout
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
@@ -148,7 +148,7 @@ def fit_run(
         )
     # the runs' own, which options may have changed
     loaded = loaded.with_sampler(**samplers[0])
-    playing = Playing(
+    replaying = ReplayOptions(
         chunks={str(p["name"]): int(p["chunk"]) for header in headers for p in header.policies}
     )
     instruments = Instruments(
@@ -156,7 +156,7 @@ def fit_run(
         loaded.codec,
         reader,
         load_judge(judge, device=request.device),
-        playing,
+        replaying,
         futures,
         motions_beside(world, loaded),
     )

@@ -1,4 +1,4 @@
-"""The replay test: recorded actions played through the world, and the verdict on what it draws
+"""The replay test: recorded actions replayed through the world, and the verdict on what it draws
 compared with what happened.
 
 judged     the verdict on the generated video against the label: world and judge together
@@ -16,7 +16,7 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import scores
 from worldgym.stats.confusion import Confusion
 from worldgym.stats.judge_calibration import false_positive_rate, true_positive_rate
-from worldgym.trust.playback import Playing, Recorded, play_again
+from worldgym.trust.rollout_replay import Recorded, ReplayOptions, replay_rollouts
 from worldgym.types import Rollout, is_success
 from worldgym.world.open_loop_replay import HORIZONS, psnr
 from worldgym.world.world_protocol import World
@@ -39,11 +39,11 @@ class ReplayOutcome:
 
 
 def replay_test(
-    world: World[Any], judge: Judge, episodes: Sequence[Recorded], playing: Playing
+    world: World[Any], judge: Judge, episodes: Sequence[Recorded], replaying: ReplayOptions
 ) -> tuple[list[ReplayOutcome], list[Rollout]]:
     """=> (outcomes, the rollouts as generated), in the order of the episodes."""
     rollouts = [episode.rollout for episode in episodes]
-    generated = play_again(world, rollouts, playing, what="replaying")
+    generated = replay_rollouts(world, rollouts, replaying, what="replaying")
     verdicts = zip(
         *(
             [None if s is None else is_success(s) for s in scores(judge, some)]

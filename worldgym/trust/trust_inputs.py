@@ -16,7 +16,7 @@ from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KnownMotions
-from worldgym.trust.playback import Elsewhere, Playing
+from worldgym.trust.rollout_replay import Elsewhere, ReplayOptions
 from worldgym.world.engine_choice import known_engine, on_engine
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.model import DiffusionWorld
@@ -61,7 +61,7 @@ class TrustInputs:
     judge: Judge
     inverse_dynamics: InverseDynamicsModel | None
     error_predictor: ErrorPredictor | None
-    playing: Playing
+    replaying: ReplayOptions
     familiarity: Familiarity | None = None
     motions: KnownMotions | None = None
 
@@ -91,14 +91,14 @@ def load_inputs(config: TrustConfig) -> TrustInputs:
         inverse_dynamics.check(world.codec, world.spec)
     predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
-    playing = Playing(config.batch, elsewhere=_elsewhere(config))
+    replaying = ReplayOptions(config.batch, elsewhere=_elsewhere(config))
     familiarity = familiarity_of(config.world, world.codec)
     parts = TrustInputs(
         world,
         load_judge(judge, device=config.device),
         inverse_dynamics,
         error_predictor,
-        playing,
+        replaying,
         familiarity,
         motions_beside(config.world, world),
     )

@@ -27,8 +27,8 @@ from worldgym.trust.closed_loop import RUN, ClosedLoop, closed_loop, delayed_flo
 from worldgym.trust.controls import ARMS, DELAYED, GRIPPER, Floor, Truth, control_floors
 from worldgym.trust.error_signals import Instruments
 from worldgym.trust.measured_signals import measured_signals
-from worldgym.trust.playback import Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
+from worldgym.trust.rollout_replay import Recorded, recorded_rollouts
 from worldgym.trust.trust_inputs import TrustConfig, TrustInputs, load_inputs, matching_store
 from worldgym.trust.trust_verdict import (
     LIMITS,
@@ -66,8 +66,8 @@ def measure_trust(config: TrustConfig, truth: Truth | None = None) -> dict[str, 
         known = _known(tasks, parts, figures, found)
         starts += known
         names = {task.name for task in known}
-        played = [e for e in episodes if e.rollout.trial.task.name in names]
-        _measure_recorded(parts, played, truth, figures, found)
+        replayed = [e for e in episodes if e.rollout.trial.task.name in names]
+        _measure_recorded(parts, replayed, truth, figures, found)
     if config.policies and config.tasks:
         starts += _measure_closed_loop(config, parts, truth, figures, found)
     responses = _following(parts, starts)
@@ -95,7 +95,7 @@ def _measure_recorded(
 ) -> None:
     if not episodes:
         return
-    outcomes, _ = replay_test(parts.world, parts.judge, episodes, parts.playing)
+    outcomes, _ = replay_test(parts.world, parts.judge, episodes, parts.replaying)
     for group, some in by_group(outcomes).items():
         figures["replay"][group] = replay_figures(some)
         found.setdefault(group, []).extend(
@@ -104,7 +104,7 @@ def _measure_recorded(
     rollouts = [episode.rollout for episode in episodes]
     _add_floors(
         "recorded",
-        control_floors(parts.world, parts.judge, rollouts, parts.playing, truth=truth),
+        control_floors(parts.world, parts.judge, rollouts, parts.replaying, truth=truth),
         figures,
         found,
     )
@@ -140,11 +140,11 @@ def _measure_closed_loop(
     loop = loop.only(known)
     if not loop.rollouts:
         return known
-    playing = replace(parts.playing, chunks=loop.chunks)
-    floors = control_floors(parts.world, parts.judge, loop.rollouts, playing, truth=truth)
+    replaying = replace(parts.replaying, chunks=loop.chunks)
+    floors = control_floors(parts.world, parts.judge, loop.rollouts, replaying, truth=truth)
     floors += delayed_floors(config, parts, known, truth)
     _add_floors("policies", floors, figures, found)
-    _expect_wrong(config, replace(parts, playing=playing), loop, figures, found)
+    _expect_wrong(config, replace(parts, replaying=replaying), loop, figures, found)
     return known
 
 
@@ -161,7 +161,7 @@ def _expect_wrong(
         parts.world.codec,
         parts.inverse_dynamics,
         parts.judge,
-        parts.playing,
+        parts.replaying,
         futures,
         parts.motions,
     )
@@ -232,7 +232,7 @@ def _following(parts: TrustInputs, starts: Sequence[Task]) -> list[Response]:
     ranked = [[task for task in starts if task.group == group] for group in groups]
     turns = [tasks[turn] for turn in range(SWEPT) for tasks in ranked if turn < len(tasks)]
     return action_following(
-        parts.world, parts.world.codec, parts.inverse_dynamics, turns[:SWEPT], parts.playing
+        parts.world, parts.world.codec, parts.inverse_dynamics, turns[:SWEPT], parts.replaying
     )
 
 

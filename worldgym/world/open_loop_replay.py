@@ -1,4 +1,4 @@
-"""Open-loop replay: recorded actions played through a world from the recorded first frame, compared
+"""Open-loop replay: recorded actions replayed in a world from the recorded first frame, compared
 frame by frame."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def replay(
     lacks begin black."""
     truth = np.stack([episode.frames for episode in episodes])
     actions = np.stack([episode.actions for episode in episodes])
-    generated = play_actions(
+    generated = replay_actions(
         world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk
     )
     levels = psnr(generated[:, 1:], truth[:, 1:])
@@ -50,7 +50,7 @@ def replay(
     return Replay(generated, levels)
 
 
-def play_actions(
+def replay_actions(
     world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1
 ) -> Frames:
     """starts: uint8 [B, V, H, W, 3], one seed per row, actions: float32 [B, T, A] => frames uint8

@@ -1,4 +1,4 @@
-"""Playing again: the own noise gives the same frames, another one others; the choice of recordings
+"""Replayed: the own noise gives the same frames, another one others; the choice of recordings
 is balanced."""
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from worldgym.errors import InputError
 from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.rollout import roll_out
 from worldgym.testing import FAKE_SPEC, FakePolicy, FakeWorld
-from worldgym.trust.playback import Elsewhere, Playing, play_again, recorded_rollouts
+from worldgym.trust.rollout_replay import (
+    Elsewhere,
+    ReplayOptions,
+    recorded_rollouts,
+    replay_rollouts,
+)
 from worldgym.types import Rollout
 
 MakeRollout = Callable[..., Rollout]
@@ -26,9 +31,9 @@ def test_the_own_noise_repeats_what_happened_and_another_does_not(
 ) -> None:
     trials = [make_rollout(f"a/{i}", 0.0, steps).trial for i, steps in enumerate((4, 4, 4))]
     happened = roll_out(FakeWorld(), FakePolicy(chunk=3), trials)
-    playing = Playing(batch=2, chunks={"fake-policy": 3})
-    again = play_again(FakeWorld(), happened, playing)
-    other = play_again(FakeWorld(), happened, playing, future=1)
+    replaying = ReplayOptions(batch=2, chunks={"fake-policy": 3})
+    again = replay_rollouts(FakeWorld(), happened, replaying)
+    other = replay_rollouts(FakeWorld(), happened, replaying, future=1)
     for old, new, future in zip(happened, again, other, strict=True):
         np.testing.assert_array_equal(old.frames, new.frames)
         assert (future.frames != old.frames).any() and new.trial is old.trial
@@ -36,9 +41,9 @@ def test_the_own_noise_repeats_what_happened_and_another_does_not(
 
 def test_workers_draw_what_this_process_draws(make_rollout: MakeRollout) -> None:
     mixed = [make_rollout(f"a/{i}", 0.1 * i, 3 + i % 2) for i in range(5)]
-    here = play_again(FakeWorld(), mixed, Playing(batch=2), future=1)
+    here = replay_rollouts(FakeWorld(), mixed, ReplayOptions(batch=2), future=1)
     workers = Elsewhere(ProcessExecutor(2), FakeWorld)
-    there = play_again(FakeWorld(), mixed, Playing(batch=2, elsewhere=workers), future=1)
+    there = replay_rollouts(FakeWorld(), mixed, ReplayOptions(batch=2, elsewhere=workers), future=1)
     for one, other in zip(here, there, strict=True):
         assert one.trial is other.trial and one.views == other.views
         np.testing.assert_array_equal(one.frames, other.frames)
@@ -50,12 +55,12 @@ def test_lengths_and_policies_may_be_mixed(make_rollout: MakeRollout) -> None:
         make_rollout("b/1", -0.4, 5, "q"),
         make_rollout("a/2", 0.8, 2),
     ]
-    played = play_again(FakeWorld(), mixed, Playing(batch=2, chunks={"q": 2}))
-    assert [r.trial.task.name for r in played] == ["a/1", "b/1", "a/2"] and [
-        len(r.frames) for r in played
+    replayed = replay_rollouts(FakeWorld(), mixed, ReplayOptions(batch=2, chunks={"q": 2}))
+    assert [r.trial.task.name for r in replayed] == ["a/1", "b/1", "a/2"] and [
+        len(r.frames) for r in replayed
     ] == [3, 6, 3]
-    alone = play_again(FakeWorld(), mixed[1:2], Playing(chunks={"q": 2}))
-    np.testing.assert_array_equal(alone[0].frames, played[1].frames)
+    alone = replay_rollouts(FakeWorld(), mixed[1:2], ReplayOptions(chunks={"q": 2}))
+    np.testing.assert_array_equal(alone[0].frames, replayed[1].frames)
 
 
 @pytest.mark.parametrize("limit, expected", [(None, [5, 1]), (2, [1, 1]), (4, [3, 1]), (9, [5, 1])])
@@ -89,7 +94,7 @@ def test_recordings_of_unknown_outcome_take_what_is_left(
 
 def test_a_batch_holds_something() -> None:
     with pytest.raises(InputError, match="--batch is 0"):
-        Playing(batch=0)
+        ReplayOptions(batch=0)
 
 
 def test_an_empty_store(tmp_path: Path) -> None:

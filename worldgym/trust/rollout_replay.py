@@ -17,7 +17,7 @@ from worldgym.evaluation.executor import Executor, LocalExecutor, each_result
 from worldgym.io.progress import progress
 from worldgym.types import Actions, Frames, Rollout, Task, Trial
 from worldgym.world.initial_views import initial_frames
-from worldgym.world.open_loop_replay import play_actions
+from worldgym.world.open_loop_replay import replay_actions
 from worldgym.world.world_protocol import World
 
 RECORDED = "recorded"  # the policy of a recorded episode
@@ -32,7 +32,7 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
-class Playing:
+class ReplayOptions:
     """batch: rollouts advanced together at most; where there are more, the last ones are filled up
     to as many.
 
@@ -48,7 +48,7 @@ class Playing:
 
 
 @dataclass(frozen=True)
-class PlayJob:
+class ReplayBatch:
     """A batch. actions: [B, T, A].   chunk: of them in a step."""
 
     tasks: tuple[Task, ...]
@@ -66,20 +66,20 @@ class Recorded:
     success: bool | None
 
 
-def play_again(
+def replay_rollouts(
     world: World[Any],
     rollouts: Sequence[Rollout],
-    playing: Playing,
+    replaying: ReplayOptions,
     future: int = 0,
-    what: str = "playing",
+    what: str = "replaying",
 ) -> list[Rollout]:
     """The same trials and actions with frames drawn again. future: 0 = the trial's own noise, n =
     the n-th other noise."""
 
     def shape(i: int) -> tuple[int, int]:
-        return len(rollouts[i].actions), playing.chunks.get(rollouts[i].policy, 1)
+        return len(rollouts[i].actions), replaying.chunks.get(rollouts[i].policy, 1)
 
-    size = min(playing.batch, len(rollouts))
+    size = min(replaying.batch, len(rollouts))
     batches = list[tuple[int, list[int]]]()
     for (_, chunk), same in groupby(sorted(range(len(rollouts)), key=shape), key=shape):
         rows = list(same)
@@ -89,8 +89,8 @@ def play_again(
         for chunk, rows in batches
     ]
     drawn: dict[int, Rollout] = {}
-    played = _played(world, jobs, playing.elsewhere)
-    for number, frames in progress(played, len(jobs), what, "batch"):
+    replayed = _replayed(world, jobs, replaying.elsewhere)
+    for number, frames in progress(replayed, len(jobs), what, "batch"):
         drawn |= {
             i: replace(rollouts[i], frames=frames[row], views=world.views)
             for row, i in enumerate(batches[number][1])
@@ -98,28 +98,28 @@ def play_again(
     return [drawn[i] for i in range(len(rollouts))]
 
 
-def _job(some: Sequence[Rollout], future: int, chunk: int) -> PlayJob:
+def _job(some: Sequence[Rollout], future: int, chunk: int) -> ReplayBatch:
     tasks = tuple(rollout.trial.task for rollout in some)
     seeds = tuple((rollout.trial.seed + future) % 2**63 for rollout in some)
-    return PlayJob(tasks, seeds, np.stack([rollout.actions for rollout in some]), chunk)
+    return ReplayBatch(tasks, seeds, np.stack([rollout.actions for rollout in some]), chunk)
 
 
-def _played(
-    world: World[Any], jobs: Sequence[PlayJob], elsewhere: Elsewhere | None
+def _replayed(
+    world: World[Any], jobs: Sequence[ReplayBatch], elsewhere: Elsewhere | None
 ) -> Iterator[tuple[int, Frames]]:
     if elsewhere is None:
         return each_result(LocalExecutor(), lambda: partial(_frames, world), jobs)
-    return each_result(elsewhere.executor, partial(_player, elsewhere.load), jobs)
+    return each_result(elsewhere.executor, partial(_replayer, elsewhere.load), jobs)
 
 
-def _player(load: Callable[[], World[Any]]) -> Callable[[PlayJob], Frames]:
+def _replayer(load: Callable[[], World[Any]]) -> Callable[[ReplayBatch], Frames]:
     return partial(_frames, load())
 
 
-def _frames(world: World[Any], job: PlayJob) -> Frames:
+def _frames(world: World[Any], job: ReplayBatch) -> Frames:
     """[B, T+1, V, H, W, 3]."""
     starts = initial_frames(world, job.tasks, job.seeds)
-    return play_actions(world, starts, job.seeds, job.actions, job.chunk)
+    return replay_actions(world, starts, job.seeds, job.actions, job.chunk)
 
 
 def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list[Recorded]:
