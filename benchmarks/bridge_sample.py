@@ -4,9 +4,10 @@ tasks, evaluate.
     python benchmarks/bridge_sample.py OUT        (or: make bridge-sample)
 
 Needs the sample data in $WORLDGYM_SAMPLE_DATA (or ../shared/data). Every step is a command that a
-user would type; started again, it goes on where it stopped, but only an uninterrupted run notes its
-times. Nobody has labelled the rollouts, so the judge, a file with one human label that says "cannot
-tell", scores none of them: the last step shows that the path runs, not how policies fare."""
+user would type; started again, it continues where it stopped, but only an uninterrupted run notes
+its times. Nobody has labelled the rollouts, so the judge, a file with one human label that says
+"cannot tell", scores none of them: the last step shows that the path runs, not how policies
+fare."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One world drawn by every engine: rows differ in the engine alone.
 
-    python benchmarks/engines.py OUT                        # what OUT lacks; call it again to go on
+    python benchmarks/engines.py OUT                        # what OUT lacks; call again to continue
     python benchmarks/engines.py OUT --rows eager package   # of these engines alone
     python benchmarks/engines.py OUT --report               # appends the table to RESULTS.md
 

@@ -1,6 +1,6 @@
 """What a run on a Ray cluster of three nodes loses when its workers, a node or its driver are
 killed (SIGKILL) at random moments. Rounds are done until all faults have happened; finished ones
-are kept in OUT/rounds.jsonl, and the same command goes on from there.
+are kept in OUT/rounds.jsonl, and the same command continues from there.
 
     python benchmarks/ray_faults.py --out runs/faults [--arm sleeping|bundled] [--workers 20]
         [--nodes 5] [--drivers 5] [--trials 120] [--at-work] [--json]
@@ -102,7 +102,7 @@ class Attack:
 
 
 def disturbed_round(asked: argparse.Namespace, number: int, left: dict[str, int]) -> dict[str, Any]:
-    """One run on a fresh cluster, killed at as long as it goes on."""
+    """One run on a fresh cluster, killed at as long as it runs."""
     rng = random.Random(number)
     run = asked.out / asked.arm / f"round-{number}"
     shutil.rmtree(run, ignore_errors=True)

@@ -70,7 +70,7 @@ def finding(run: ScoredRun, measured_on: str) -> Finding:
         seconds = mean(row["seconds"] for row in own)
         right_share = mean(row["right"] for row in own)
         told.append(
-            f"{horizon}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right"
+            f"{horizon}: {seconds:.2f} s per trial, {100 * right_share:.0f} % of verdicts right"
         )
     series = tuple(
         Series(

@@ -2,8 +2,8 @@
 
 Small worlds of as many episodes each (experiments/worlds.py): of experts alone, of the varied mix
 (a third fails), and of that mix, near misses and closed-loop episodes in equal parts; or others, by
-`--worlds`. Development policies, 5 start states per task: 2 minutes a world on two idle cores, and
-13 of one core to train it.
+`--worlds`. Development policies, 5 start states per task: 2 minutes per world on two idle cores,
+and 13 of one core to train it.
 """
 
 from __future__ import annotations

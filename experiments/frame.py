@@ -7,8 +7,8 @@ writes beside `setup.results`:
     figures/NAME.svg    the plot
     results.md          one row per figure; the row of this one is replaced, the others stay
 
-Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment goes on with
-the same command.
+Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment continues
+with the same command.
 
 Figures about the instrument as it is (a, b, c, g, k, l) use held-out policies and start states;
 sweeps over settings and trainings (d, e, f, h, i, j), and (m), by which something might be chosen,

@@ -2,7 +2,7 @@
 
 Small worlds (experiments/worlds.py) that are alike but for the window: 4, 8 and 16 frames, with as
 many frames per step; or others, by `--worlds`. Development policies, 5 start states per task: 2
-minutes a world on two idle cores, and 13 of one core to train it.
+minutes per world on two idle cores, and 13 of one core to train it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Small worlds (experiments/worlds.py) of 8 episodes per task, 60 and all, and of three widths; or
 others, by `--worlds`. Beside them the bundled world: three times the size of the largest, 27 times
-its clips. Development policies, 5 start states per task: 2 minutes a world on two idle cores, and
+its clips. Development policies, 5 start states per task: 2 minutes per world on two idle cores, and
 13 of one core to train it.
 """
 

@@ -12,7 +12,7 @@ from worldgym.reference.scoring import ScoredRun
 
 
 def measure(setup: Setup) -> Finding:
-    """Seconds a trial by part, and what the evaluation cost."""
+    """Seconds per trial by part, and what the evaluation cost."""
     what = scope(setup, "held-out", SEEDS)
     return finding(scored(setup, what), on(what, setup.instrument))
 

@@ -4,7 +4,7 @@ An error of the arms `edit` and `simulator` may be the world's or the judge's. H
 the policies act in the varied simulator, and the judge is shown what truly happened. What is wrong
 here is the judge's.
 
-OUT/true/judged.jsonl   one line per trial; a stopped arm goes on from here
+OUT/true/judged.jsonl   one line per trial; a stopped arm continues from here
 OUT/true/ood.json       by variation: true successes that are missed, true failures that are called
                         successes, and drops as judged beside true ones"""
 

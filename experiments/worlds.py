@@ -2,12 +2,12 @@
 (j).
 
     python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of
-    one core a world
+    one core per world
 
 All learn alike: the codec of the bundle, steps, noise, learning rates, frames per step; 3 M
 parameters unless the width is what differs. They are no rivals of the bundled world, which has
 three times their size and 27 times their training: what is compared is one of them with another. A
-world that is there is left alone, one that is half trained goes on."""
+world that is there is left alone, one that is half trained continues."""
 
 from __future__ import annotations
 

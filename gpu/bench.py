@@ -1,13 +1,13 @@
 """A lease of ten minutes on a GPU: every row that is asked of a card, the riskiest first, each
 written down as soon as it is known.
 
-    python gpu/bench.py OUT                       # on the card; call it again to go on
+    python gpu/bench.py OUT                       # on the card; call again to continue
     python gpu/bench.py OUT --report              # the rows so far, as Markdown
     python gpu/bench.py OUT --only equality compile
 
-Needs torch, numpy and safetensors. OUT/rows.jsonl holds a line a row: what was asked, what was
+Needs torch, numpy and safetensors. OUT/rows.jsonl holds one line per row: what was asked, what was
 found, or why it broke. A row that broke is not tried again unless its line is removed; a row that
-needs more memory than the card has says so, and the others go on.
+needs more memory than the card has says so, and the others still run.
 
 equality  frames of the card against those of the CPU, float32 and bfloat16, both rules
 compile   seconds that the first step of a shape takes by the compiled network, and its programs
@@ -50,7 +50,7 @@ Way = Literal["ours", "compiled", "eager", "released"]
 SPEC = ActionSpec(("x", "y", "z"), "delta_pose", "m", "none", "none", (-1.0,) * 3, (1.0,) * 3, 5.0)
 WARM = 2  # chunks before those that are timed
 SMALL = 2  # pairs of blocks of the network whose frames are compared with the CPU's
-SECONDS = 3.0  # a row is timed for, at least two chunks
+SECONDS = 3.0  # that each row is timed for, at least two chunks
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def planned() -> Iterator[Row]:
 
 
 def measured(bench: Bench, row: Row) -> dict[str, Any]:
-    """What a row finds; what broke it goes on to the caller."""
+    """What a row finds; what broke it reaches the caller."""
     kinds: dict[str, Callable[[Bench, Row], dict[str, Any]]] = {
         "limits": limits,
         "equality": equality,

@@ -27,7 +27,7 @@ PASSES = 22
 
 @dataclass(frozen=True)
 class Card:
-    """tflops: dense bfloat16, 10^12 a second.   bandwidth: of its memory, 10^12 bytes a second.
+    """tflops: dense bfloat16, 10^12 per second.   bandwidth: of its memory, 10^12 bytes per second.
     memory: 10^9 bytes. From the makers' data sheets."""
 
     name: str
@@ -62,7 +62,7 @@ class Sampling:
 
     @property
     def calls(self) -> float:
-        """Network calls a frame, of all rows together."""
+        """Network calls per frame, of all rows together."""
         return (self.steps + self.chunk - 1) / self.chunk
 
     @property
@@ -99,7 +99,7 @@ def parts(network: DiTConfig, sampling: Sampling, decoder: bool = True) -> list[
     weights = 2 * c.pairs * (4 + 2 * c.mlp_ratio) * c.width**2
     modulation = (2 * c.pairs * 6 + 2) * c.width**2
     widths = 2 * c.pairs * (4 + 2 + 2 * c.mlp_ratio)  # of what the products read and write
-    ring = 2 * c.pairs * s.rows * c.tokens * s.window * c.width  # keys and values, once a call
+    ring = 2 * c.pairs * s.rows * c.tokens * s.window * c.width  # keys and values, once per call
     found = [
         Part(
             "products",

@@ -184,7 +184,7 @@ def evaluate(
     world, policy, tasks, judge: what the options of `worldgym evaluate` take, or objects; one
     policy or several. A policy that is an object needs another name when it has changed.
     trials: of each policy in each group of tasks.   out: a folder, or one of an object store
-    ("s3://BUCKET/FOLDER"): the run is then made on this machine and sent there as it goes on.
+    ("s3://BUCKET/FOLDER"): the run is then made on this machine and sent there while it runs.
     InputError and SpecMismatch before the first frame where parts do not fit; SameFailure where ten
     trials in a row fail alike. Other failed trials are counted in the summary, and tried again by
     the next call."""

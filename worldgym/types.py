@@ -29,12 +29,12 @@ ROUNDING = 1e-9  # scores, and means and sums of them, that differ by less are e
 class ActionSpec:
     """What the numbers of an action mean. Compared before the first frame is generated.
 
-    names:    one name a number, in order.
+    names:    one per number, in order.
     mode:     control mode: "delta_pose", "absolute_pose", "joint_velocity", "joint_position".
     unit:     what the value 1.0 means for the translation numbers, in words with SI units.
     rotation: "none", "euler_xyz", "axis_angle", "quaternion".
     gripper:  "none", "+1_closed", "+1_open", "1_open_0_closed", "1_closed_0_open".
-    low/high: bounds a number, same length as names.
+    low/high: one bound per number, same length as names.
     rate_hz:  actions per second.
     """
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# One run on the nodes of a SLURM job: a Ray cluster for as long as the job lasts. The same job goes on from the log.
+# One run on the nodes of a SLURM job: a Ray cluster for as long as the job lasts. The same job continues from the log.
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=8

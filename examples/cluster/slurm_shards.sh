@@ -1,5 +1,5 @@
 #!/bin/bash
-# An array of shards: each job writes a run folder of its own. A preempted job is started again (--requeue) and goes on from its log.
+# An array of shards: each job writes a run folder of its own. A preempted job is started again (--requeue) and continues from its log.
 # Afterwards: worldgym run merge runs/shard-* --out runs/whole
 #SBATCH --array=1-16
 #SBATCH --time=04:00:00

@@ -56,7 +56,7 @@ class DreamDojoWorld:
         self.capabilities = Capabilities(
             chunk=Chunk.exactly(STEP),
             causal=False,
-            rewind=True,  # it goes on from the last frame as pixels
+            rewind=True,  # it continues from the last frame as pixels
             state=spec.names,
             returns=spec.names,
         )

@@ -63,7 +63,7 @@ def test_judge_again_calibrate_and_correct(
         capsys,
     )
     assert figures["counts"]["true_success"] == figures["counts"]["true_failure"] == 2
-    assert figures["probes"]["blank"] == {"videos": 4, "successes": 0, "unscored": 4}
+    assert figures["robustness"]["blank"] == {"videos": 4, "successes": 0, "unscored": 4}
     summary = printed(
         ["report", again, "--calibration", tmp_path / "c" / "calibration.json"], capsys
     )
@@ -113,10 +113,10 @@ def test_judge_again_calibrate_and_correct(
                 "RUN/labels.jsonl",
                 "--out",
                 "OUT",
-                "--probes",
+                "--robustness",
                 "-1",
             ],
-            "probes",
+            "robustness",
         ),
         (["judge", "label", "RUN", "--tasks", "OUT"], "give it with --tasks"),
         (["judge", "label", "RUN", "--port", "99999"], "from 0 (any) to 65535"),

@@ -50,7 +50,7 @@ def run(out: Path, world: Any, policy: Any, tasks: Any = TASKS, **options: Any) 
     [
         (
             1,
-            r"gives 1 actions per call.*exactly 12 a step: --align hold fills a step up to 12,",
+            r"gives 1 action per call.*exactly 12 per step: --align hold fills a step up to 12,",
         ),
         (8, "--align hold fills a step up to 12, which costs 1.5 times.*or let it give 12 actions"),
         (50, "--align commit carries out 48 of its 50; or --align hold fills a step up to 60"),

@@ -56,8 +56,8 @@ def test_figures_by_hand(labels: Path, tmp_path: Path) -> None:
         and figures["labels"]["alpha"]["value"] == 1.0
     )
     assert (
-        figures["probes"]["blank"]
-        == figures["probes"]["frozen"]
+        figures["robustness"]["blank"]
+        == figures["robustness"]["frozen"]
         == {"videos": 10, "successes": 0, "unscored": 0}
     )
     rows = [
@@ -93,13 +93,15 @@ def test_videos_of_one_initial_frame_are_not_independent(labels: Path, tmp_path:
         del row["task"]
     (run / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in moved))
     figures = [
-        calibrate(CalibrateConfig(path, tmp_path / "out", probes=0), FakeJudge())
+        calibrate(CalibrateConfig(path, tmp_path / "out", robustness=0), FakeJudge())
         for path in (labels, tmp_path / "named.jsonl", run / "labels.jsonl")
     ]
     assert [found["frames"] for found in figures] == [10, 2, 10]
     (run / "log.jsonl").touch()
     figures.append(
-        calibrate(CalibrateConfig(run / "labels.jsonl", tmp_path / "out", probes=0), FakeJudge())
+        calibrate(
+            CalibrateConfig(run / "labels.jsonl", tmp_path / "out", robustness=0), FakeJudge()
+        )
     )
     assert figures[3]["frames"] == 2 and figures[3]["worth"]["successes"] == 1.0
     widths = [found["tpr"]["high"] - found["tpr"]["low"] for found in figures]
@@ -120,7 +122,7 @@ class Breaks(FakeJudge):
 def test_a_judge_that_breaks_on_some_videos(
     labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = calibrate(CalibrateConfig(labels, tmp_path / "out", probes=0), Breaks())
+    figures = calibrate(CalibrateConfig(labels, tmp_path / "out", robustness=0), Breaks())
     assert (figures["videos"], figures["broken"]) == (8, 2)
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
@@ -142,23 +144,25 @@ def test_a_judge_that_breaks_on_every_video_is_named(labels: Path, tmp_path: Pat
     few.write_bytes(b"".join(labels.read_bytes().splitlines(keepends=True)[:3]))
     with pytest.raises(NothingWorked, match="on the first because: RuntimeError: too dark"):
         calibrate(CalibrateConfig(few, tmp_path / "out"), judge)
-    with pytest.raises(InputError, match="--probes is -1"):
-        calibrate(CalibrateConfig(labels, tmp_path / "out", probes=-1), judge)
+    with pytest.raises(InputError, match="--robustness is -1"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out", robustness=-1), judge)
 
 
 def test_a_judge_that_guesses_from_the_scene_is_caught(labels: Path, tmp_path: Path) -> None:
-    probes = calibrate(
-        CalibrateConfig(labels, tmp_path / "out", probes=4), FakeJudge(threshold=0.0)
-    )["probes"]
-    assert probes["blank"] == probes["frozen"] == {"videos": 4, "successes": 4, "unscored": 0}
+    robustness = calibrate(
+        CalibrateConfig(labels, tmp_path / "out", robustness=4), FakeJudge(threshold=0.0)
+    )["robustness"]
+    assert (
+        robustness["blank"] == robustness["frozen"] == {"videos": 4, "successes": 4, "unscored": 0}
+    )
 
 
 def test_recorded_episodes_calibrate_too(episode_store: EpisodeStore, tmp_path: Path) -> None:
-    figures = calibrate(CalibrateConfig(episode_store.root, tmp_path, probes=0), FakeJudge())
+    figures = calibrate(CalibrateConfig(episode_store.root, tmp_path, robustness=0), FakeJudge())
     assert (
         figures["videos"] == 3
         and figures["labels"]["labellers"] == ["recorded"]
-        and figures["probes"] == {}
+        and figures["robustness"] == {}
     )
 
 

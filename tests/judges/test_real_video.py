@@ -38,7 +38,7 @@ def test_the_bundled_classifier_on_real_robot_video(
         str(store),
         "--out",
         str(tmp_path / "out"),
-        "--probes",
+        "--robustness",
         "2",
     ]
     main([*words, "--json"])
@@ -49,7 +49,9 @@ def test_the_bundled_classifier_on_real_robot_video(
         4,
         7,
     )
-    assert figures["probes"]["blank"]["videos"] == figures["probes"]["frozen"]["videos"] == 2
+    assert (
+        figures["robustness"]["blank"]["videos"] == figures["robustness"]["frozen"]["videos"] == 2
+    )
 
 
 def test_real_robot_video(sample_data: Path, model_server: Any, tmp_path: Path) -> None:
@@ -87,7 +89,7 @@ def test_real_robot_video(sample_data: Path, model_server: Any, tmp_path: Path) 
     model_server.script = script
     server = Server("tiny", base_url=model_server.url)
     judge = VlmJudge(VlmConfig(server, votes=1, frames="even:4", cache=tmp_path / "votes"))
-    figures = calibrate(CalibrateConfig(path, tmp_path / "out", probes=2), judge)
+    figures = calibrate(CalibrateConfig(path, tmp_path / "out", robustness=2), judge)
     assert figures["videos"] == known == 6 and figures["tpr"]["of"] == figures["fpr"]["of"] == 3
-    assert figures["probes"]["blank"] == {"videos": 2, "successes": 0, "unscored": 0}
-    assert figures["probes"]["order"]["videos"] == 2
+    assert figures["robustness"]["blank"] == {"videos": 2, "successes": 0, "unscored": 0}
+    assert figures["robustness"]["order"]["videos"] == 2

@@ -94,10 +94,10 @@ frames = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 1.0]) | st.none(), max_size=
 
 @given(st.dictionaries(st.sampled_from("abc"), frames, min_size=1), st.integers(0, 5))
 def test_what_is_used_never_changes_as_the_run_grows(
-    whole: Mapping[str, list[float | None]], held_back: int
+    whole: Mapping[str, list[float | None]], left_out: int
 ) -> None:
     planned = {group: len(own) + 1 for group, own in whole.items()}
-    fewer = {group: own[: max(0, len(own) - held_back)] for group, own in whole.items()}
+    fewer = {group: own[: max(0, len(own) - left_out)] for group, own in whole.items()}
     before, after = in_rounds(fewer, planned), in_rounds(whole, planned)
     n = len(before.differences)
     assert after.differences[:n].tolist() == before.differences.tolist()

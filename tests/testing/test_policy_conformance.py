@@ -49,7 +49,7 @@ def test_a_sound_policy_holds_every_rule() -> None:
     report = check_and_time(FakePolicy(chunk=4), SHAPE, FAKE_SPEC, calls=3)
     assert report.broken == 0 and len(report.outcomes) == 7 and report.latency is not None
     assert (
-        report.latency.an_action == report.latency.median / 4
+        report.latency.per_action == report.latency.median / 4
         and report.latency.median <= report.latency.p95
     )
 
@@ -110,7 +110,12 @@ def test_on_the_command_line(policy: Path, capsys: pytest.CaptureFixture[str]) -
     words = ["policy", "check", str(policy), "--calls", "2"]
     main([*words, "--size", "16", "24"])
     out, err = capsys.readouterr()
-    assert "tiny, 2 actions per call" in out and "held" in out and "median" in out and err == ""
+    assert (
+        "tiny, 2\N{NO-BREAK SPACE}actions per call" in out
+        and "passed" in out
+        and "median" in out
+        and err == ""
+    )
     main([*words, "--size", "16", "24", "--json"])
     assert json.loads(capsys.readouterr().out)["passed"] is True
     with pytest.raises(SystemExit) as stop:

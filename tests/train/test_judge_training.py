@@ -58,7 +58,7 @@ def make_store(root: Path, episodes: int = 16) -> Path:
 def recipe(store: Path, out: Path) -> JudgeTrainConfig:
     fit = FitConfig(steps=120, batch=8, lr=1e-2, warmup=5, average=0.9)
     return JudgeTrainConfig(
-        store, out, hold_back=3, hidden=16, trunk=PAIR_TRUNK, degradation=0.3, fit=fit
+        store, out, held_out_every=3, hidden=16, trunk=PAIR_TRUNK, degradation=0.3, fit=fit
     )
 
 
@@ -126,7 +126,7 @@ def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
         train_judge(replace(more, hidden=8))
 
 
-def test_the_decision_may_be_chosen_on_some_of_those_held_back(
+def test_the_decision_may_be_chosen_on_some_of_those_held_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store(tmp_path / "store")
@@ -216,7 +216,7 @@ def test_progress_is_the_share_of_the_way() -> None:
 def test_stores_that_cannot_teach_are_named(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", 4)
     with pytest.raises(InputError, match="needs both"):
-        train_judge(replace(recipe(store, tmp_path / "judge"), hold_back=1))
+        train_judge(replace(recipe(store, tmp_path / "judge"), held_out_every=1))
     bare = EpisodeStore(store)
     episode = bare["e00"]
     bare.write("e04", replace(episode, extras={"task": "push", "seed": 4}))

@@ -1,5 +1,5 @@
 """A motion that was recorded is near, one that nobody made is far, in its scene and in units of
-recordings that were held back."""
+recordings that were held out."""
 
 from __future__ import annotations
 

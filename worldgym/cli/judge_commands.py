@@ -84,7 +84,7 @@ class CalibrateJudge:
     """labels.jsonl, or an episode store with known successes"""
     out: Path
     """folder for calibration.json and verdicts.jsonl, one line per video"""
-    probes: int = 20
+    robustness: int = 20
     """videos for each robustness test; 0 = none"""
     budget: float | None = None
     """limit for the cost of verdicts, in US dollars"""
@@ -97,7 +97,7 @@ class CalibrateJudge:
         from worldgym.report.judging_text import print_calibration
 
         figures = calibrate(
-            CalibrateConfig(self.labels, self.out, self.probes),
+            CalibrateConfig(self.labels, self.out, self.robustness),
             load_judge(self.judge, self.budget, finished=True, device=self.device),
         )
         if self.json:

@@ -121,10 +121,11 @@ def _print(report: PolicyReport) -> None:
     from rich.text import Text
 
     from worldgym.report.console import OutputConsole
+    from worldgym.report.formats import number_of
 
     console = OutputConsole()
     rules = Table(
-        title=Text(f"{report.policy}, {report.chunk} actions per call"),
+        title=Text(f"{report.policy}, {number_of(report.chunk, 'action')} per call"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -134,7 +135,7 @@ def _print(report: PolicyReport) -> None:
         broken = outcome.complaint is not None
         rules.add_row(
             outcome.rule,
-            Text("broken", "red") if broken else Text("held", "green"),
+            Text("broken", "red") if broken else Text("passed", "green"),
             Text(outcome.complaint or ""),
         )
     console.print(rules)
@@ -152,9 +153,9 @@ def _print(report: PolicyReport) -> None:
         late = report.latency
         times = (
             f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of "
-            f"{late.calls} calls"
+            f"{number_of(late.calls, 'call')}"
         )
-        console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms per action"))
+        console.print(Text(f"one observation: {times}; {1e3 * late.per_action:.1f} ms per action"))
 
 
 def _open_loop(found: OpenLoop) -> Table:
@@ -162,7 +163,11 @@ def _open_loop(found: OpenLoop) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = f"on {found.steps} recorded frames of {found.episodes} episodes"
+    from worldgym.report.formats import number_of
+
+    title = (
+        f"on {number_of(found.steps, 'recorded frame')} of {number_of(found.episodes, 'episode')}"
+    )
     if found.gripper is not None:
         title += f"; the gripper command agrees at {found.gripper[0]:.0%} of them"
     table = Table(

@@ -130,7 +130,7 @@ class Sweep:
         for one in asked:
             try:
                 runs.append(evaluate(**one.asked(command_line())))
-            except WorldGymError as error:  # the others go on
+            except WorldGymError as error:  # the others still run
                 print(f"worldgym: {one.out}: {error}", file=sys.stderr)
                 stopped = stopped or error
         for run in runs:

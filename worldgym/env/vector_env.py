@@ -136,7 +136,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Seen, dict[str, Any]]:
         """seed: the run seed, from which those of the trials follow; the plan begins again. Without
-        one the rows go on to their next trials.
+        one the rows continue with their next trials.
 
         options: "reset_mask" bool [N]: only these rows.   "trials": a `Trial` for each row that is
         reset, instead of the plan's."""

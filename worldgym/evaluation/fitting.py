@@ -123,8 +123,9 @@ def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) ->
     more = f"let it give {due} actions per call" if not rows else ""
     ways += [more] if more else []
     takes = _takes(can)
+    gives = f"{policy.chunk} action{'' if policy.chunk == 1 else 's'}"
     raise InputError(
-        f"policy {policy.name} gives {policy.chunk} actions per call, and the world {name} takes "
+        f"policy {policy.name} gives {gives} per call, and the world {name} takes "
         f"{takes}: {'; or '.join(ways)}"
     )
 
@@ -144,9 +145,9 @@ def _check_ends(name: str, can: Capabilities, policy: Policy[Any], tasks: Sequen
 def _takes(can: Capabilities) -> str:
     chunk = can.chunk
     if chunk.least == chunk.most:
-        return f"exactly {chunk.least} a step"
+        return f"exactly {chunk.least} per step"
     most = "" if chunk.most is None else f" to {chunk.most}"
-    return f"multiples of {chunk.multiple} from {chunk.least}{most} a step"
+    return f"multiples of {chunk.multiple} from {chunk.least}{most} per step"
 
 
 def _check_state(name: str, can: Capabilities, tasks: Sequence[Task]) -> None:

@@ -71,7 +71,7 @@ def pairs_of_run(run: Path, tasks: Path | None = None) -> list[ClipPair]:
 def compare_policies(
     config: PreferenceConfig, judge: PairwiseJudge | HumanPairwise
 ) -> PreferenceFigures:
-    """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
+    """Writes OUT/comparisons.jsonl (one line per trial that both of a pair have a video of) and
     OUT/comparisons.json, and returns the latter.
 
     A comparison on which the judge failed is counted as `broken`. A run again costs nothing for

@@ -198,7 +198,7 @@ def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRec
 
 
 def _say_what_is_there(out: Path, done: int, planned: int) -> None:
-    """Where a run goes on, on standard error: otherwise it is unknown whether a table is new."""
+    """Where a run continues, on standard error: otherwise it is unknown whether a table is new."""
     if done >= planned:
         print(f"{out}: all {planned} trials are finished; nothing to run", file=sys.stderr)
     elif done:

@@ -1,5 +1,6 @@
-"""Rows of a benchmark, each written down as soon as it is known, so that a run that ends early goes
-on: OUT/rows.jsonl holds one line per row, what was asked, what was found, or why it broke."""
+"""Rows of a benchmark, each written as soon as it is known, so that a run that ends early can be
+continued: OUT/rows.jsonl holds one line per row: what was asked, what was found, or why it
+broke."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A run in an object store, which cannot append: the run is made in a folder on this machine, and
 its log is sent in parts.
 
-    URL/log.parts/BYTE   whole lines of log.jsonl from that byte on, while the run goes on
+    URL/log.parts/BYTE   whole lines of log.jsonl from that byte on, during the run
     URL/log.jsonl        all of it, once a start has ended; the parts are then removed
     URL/videos/...       and what else a line names: always there before the part with the line
 
@@ -53,7 +53,7 @@ def mirror_folder(url: str) -> Path:
 
 
 class RunMirror:
-    """As a context: fetches the log, sends it while the run goes on, and everything at the end."""
+    """As a context: fetches the log, sends it during the run, and everything at the end."""
 
     def __init__(self, store: ObjectStore, folder: Path, every: float) -> None:
         self.store = store
@@ -144,10 +144,10 @@ class RunMirror:
                     pass
             except ObjectExists as error:
                 self._lost = error
-                self._say(f"{self._elsewhere()}; this one goes on in {self.folder} alone")
+                self._say(f"{self._elsewhere()}; this one continues in {self.folder} alone")
                 return
             except (StoreFault, OSError) as error:
-                self._say(f"{error}; the run goes on in {self.folder}")
+                self._say(f"{error}; the run continues in {self.folder}")
 
     def _send_part(self) -> bool:
         """The next whole lines, and before them the files that they name. => whether there were

@@ -1,5 +1,5 @@
 """Calibrates a judge: its verdicts on videos with a known outcome (from people or the robot's
-records), and probes without a label.
+records), and tests of its robustness that need no label.
 
 blank    every frame black: nothing can be seen, so no verdict may be a success
 frozen   the initial frame all along: nothing happened, so a success means that the judge guesses
@@ -37,12 +37,12 @@ VERDICTS_NAME = "verdicts.jsonl"
 
 @dataclass(frozen=True)
 class CalibrateConfig:
-    """labels: a label file, or an episode store whose successes are known.   probes: videos used
-    for each probe, 0 = none."""
+    """labels: a label file, or an episode store whose successes are known.   robustness: videos for
+    each robustness test, 0 = none."""
 
     labels: Path
     out: Path
-    probes: int = 20
+    robustness: int = 20
 
 
 def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
@@ -52,8 +52,10 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     Videos on which the labellers differ, or cannot tell, are left out and counted; so are those
     that the judge broke on, unless that is all of them: NothingWorked; SameFailure where one
     failure keeps repeating."""
-    if config.probes < 0:
-        raise InputError(f"--probes is {config.probes}: give a number of videos, 0 for none")
+    if config.robustness < 0:
+        raise InputError(
+            f"--robustness is {config.robustness}: give a number of videos, 0 for none"
+        )
     labelled = read_labels(config.labels)
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
@@ -86,7 +88,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
         "labels": _labels(config.labels, labelled, known),
         "broken": len(broken),
         **calibration_figures(judged, _threshold(judge)),
-        "probes": _probes(judge, known[: config.probes]) if config.probes else {},
+        "robustness": _robustness(judge, known[: config.robustness]) if config.robustness else {},
     }
     write_atomic(config.out / VERDICTS_NAME, b"".join(lines))
     write_json(config.out / CALIBRATION_NAME, figures)
@@ -129,7 +131,7 @@ def _line(clip: LabelledClip, verdict: Verdict | Failure) -> bytes:
     return json_line({"video": str(clip.clip.video), "known": clip.score, **said})
 
 
-def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
+def _robustness(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
     rollouts = [clip.clip.rollout() for clip in clips]
     black = [replace(rollout, frames=np.zeros_like(rollout.frames)) for rollout in rollouts]
     still = [

@@ -70,7 +70,7 @@ def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
     except (BudgetSpent, SameFailure, JudgeStopped) as end:
         found += [(clip, {}, Failure(f"not judged: {end}", end)) for clip in clips[len(found) :]]
         summary = _write(config, judge, found)
-        if isinstance(end, BudgetSpent):  # the same command with a higher budget goes on
+        if isinstance(end, BudgetSpent):  # the same command with a higher budget continues
             return summary
         raise
     return _write(config, judge, found)

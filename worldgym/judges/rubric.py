@@ -86,7 +86,7 @@ class Rubric:
 
 
 def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
-    """The rubric of this kind for a task. backwards: options in reverse order, to probe whether
+    """The rubric of this kind for a task. backwards: options in reverse order, to test whether
     their order matters.
 
     InputError for "criteria" where the task has no list, or a wrong one.

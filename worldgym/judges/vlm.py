@@ -44,8 +44,8 @@ class VlmConfig:
     max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced
     frames.
     rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of
-    votes, None =
-    `votes.default_cache`.   backwards: options in reverse order, for a probe.
+    votes, None = `votes.default_cache`.   backwards: options in reverse order, for a test of
+    robustness.
     curve: evenly spaced frames at which progress is asked, in one further question; 0 = none.
     """
 

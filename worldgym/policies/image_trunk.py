@@ -25,7 +25,7 @@ FOLD = 4
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """channels: numbers per pixel (3 a frame and view).   buckets: hashed instruction features.
+    """channels: numbers per pixel (3 per frame and view).   buckets: hashed instruction features.
     The rest are widths."""
 
     channels: int = 3

@@ -74,8 +74,8 @@ def _verdicts(pair: PairPreferences) -> str:
 
 
 def print_calibration(figures: Mapping[str, Any]) -> None:
-    """The confusion matrix of a judge, its rates with 95 % intervals, its agreement, and what the
-    probes found."""
+    """The confusion matrix of a judge, its rates with 95 % intervals, its agreement, and its
+    robustness."""
     console = OutputConsole()
     counts = figures["counts"]
     table = Table(
@@ -111,9 +111,9 @@ def print_calibration(figures: Mapping[str, Any]) -> None:
             f"{what} {decimal(figures[key]['value'])} ({decimal(figures[key]['low'])} to "
             f"{decimal(figures[key]['high'])})"
         )
-    for probe, found in figures["probes"].items():
+    for test, found in figures["robustness"].items():
         lines.append(
-            f"probe {probe}: "
+            f"robustness, {test}: "
             + ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in found.items())
         )
     console.print(Text("\n".join(lines)))

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from worldgym.report.console import OutputConsole
+from worldgym.report.formats import number_of
 
-COLOURS = {"held": "green", "broken": "red", "not promised": "yellow"}
+COLOURS = {"passed": "green", "broken": "red", "not promised": "yellow"}
 
 
 def print_world_report(report: Mapping[str, Any]) -> None:
@@ -47,9 +48,10 @@ def print_world_report(report: Mapping[str, Any]) -> None:
         took = report["step_time"]
         console.print(
             Text(
-                f"a step of {took['actions']} actions: median {1e3 * took['median']:.1f} ms, "
-                f"longest {1e3 * took['longest']:.1f} ms of {took['calls']}; "
-                f"{1e3 * took['an_action']:.1f} ms per action"
+                f"a step of {number_of(took['actions'], 'action')}: "
+                f"median {1e3 * took['median']:.1f} ms, "
+                f"longest {1e3 * took['longest']:.1f} ms of {number_of(took['calls'], 'call')}; "
+                f"{1e3 * took['per_action']:.1f} ms per action"
             )
         )
 

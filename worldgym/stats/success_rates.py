@@ -44,8 +44,8 @@ def score_rate(scores: Sequence[float], frames: Labels, level: float = 0.95) -> 
     """The rate of scores in [0, 1], each with the name of its initial frame: Wilson's interval at
     the effective number of trials.
 
-    One whole score a frame gives Wilson's own interval. Repeats of a frame widen it as far as they
-    resemble each other, and partial credit narrows it as far as scores vary less than whole
+    One whole score per frame gives Wilson's own interval. Repeats of a frame widen it as far as
+    they resemble each other, and partial credit narrows it as far as scores vary less than whole
     successes would. The interval is about new initial frames like these: a single one, however
     often repeated, is worth one trial. Wilson's (0, 1) without trials.
     """

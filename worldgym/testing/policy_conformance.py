@@ -31,13 +31,13 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one call with one observation: median and 95th percentile of `calls`.   an_action:
-    the median by the chunk."""
+    """Seconds of one call with one observation: median and 95th percentile of `calls`. per_action:
+    the median divided by the chunk's length."""
 
     calls: int
     median: float
     p95: float
-    an_action: float
+    per_action: float
 
 
 @dataclass(frozen=True)

@@ -18,23 +18,23 @@ from worldgym.world.world_protocol import World
 
 @dataclass(frozen=True)
 class RuleResult:
-    """One rule of a world.   why: the complaint, or why it is not asked; "" where it held."""
+    """One rule of a world.   why: the complaint, or why it is not asked; "" where it passed."""
 
     rule: str
-    result: Literal["held", "broken", "not promised"]
+    result: Literal["passed", "broken", "not promised"]
     why: str = ""
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds of a step of one row: median and longest of `calls`, after a first one.   an_action:
+    """Seconds of a step of one row: median and longest of `calls`, after a first one.   per_action:
     the median by the actions of a step."""
 
     calls: int
     actions: int
     median: float
     longest: float
-    an_action: float
+    per_action: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def _result(name: str, rule: WorldRule) -> RuleResult:
     if rule.check is None:
         return RuleResult(name, "not promised", rule.reason)
     complaint = complaint_of(rule.check)
-    return RuleResult(name, "held") if complaint is None else RuleResult(name, "broken", complaint)
+    if complaint is None:
+        return RuleResult(name, "passed")
+    return RuleResult(name, "broken", complaint)
 
 
 def _timed(world: World[Any], calls: int) -> StepTime:

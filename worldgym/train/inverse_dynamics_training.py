@@ -33,7 +33,7 @@ from worldgym.trust.inverse_dynamics import (
 from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.types import Actions, ActionSpec
 
-HELD_BACK = 0.1  # of the episodes
+HELD_OUT = 0.1  # of the episodes
 # standard deviation added to latents in training: a codec's latents are no more exact than that
 NOISE = 0.1
 SEEN = 6000  # frames that components and neighbours come from
@@ -93,7 +93,7 @@ def train_inverse_dynamics(
     inverse-dynamics model.   device: see `resolve_device`."""
     device = resolve_device(device)
     data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
-    trained_on, held_back = _split(len(data))
+    trained_on, held_out = _split(len(data))
     network = InverseDynamicsConfig(
         codec.latent_shape, spec.size, width=config.width, components=config.components
     )
@@ -111,9 +111,9 @@ def train_inverse_dynamics(
     trained.put_into(net)
     meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
     inverse_dynamics = InverseDynamicsModel(
-        net, _statistics(data, trained_on, held_back, network), meaning
+        net, _statistics(data, trained_on, held_out, network), meaning
     )
-    readable = _readable(inverse_dynamics, data, Windows.of(data, held_back, network.offsets))
+    readable = _readable(inverse_dynamics, data, Windows.of(data, held_out, network.offsets))
     inverse_dynamics = InverseDynamicsModel(
         net, inverse_dynamics.statistics, replace(meaning, readable=readable)
     )
@@ -124,7 +124,7 @@ def train_inverse_dynamics(
             "final_loss": trained.final_loss,
         }
     }
-    inverse_dynamics.save(config.out, facts, _card(inverse_dynamics, len(held_back), config.fit))
+    inverse_dynamics.save(config.out, facts, _card(inverse_dynamics, len(held_out), config.fit))
     return InverseDynamicsModel.load(config.out, device)
 
 
@@ -143,7 +143,7 @@ def _split(count: int) -> tuple[Ints, Ints]:
             f"measured on"
         )
     order = np.random.default_rng(0).permutation(count)
-    cut = max(1, round(count * HELD_BACK))
+    cut = max(1, round(count * HELD_OUT))
     return order[cut:], order[:cut]
 
 
@@ -176,7 +176,7 @@ def _latents(data: LatentEpisodes, windows: Windows) -> Tensor:
 
 
 def _statistics(
-    data: LatentEpisodes, trained_on: Ints, held_back: Ints, config: InverseDynamicsConfig
+    data: LatentEpisodes, trained_on: Ints, held_out: Ints, config: InverseDynamicsConfig
 ) -> LatentStatistics:
     rng = np.random.default_rng(0)
 
@@ -185,7 +185,7 @@ def _statistics(
         picked = np.sort(rng.permutation(rows)[:count])
         return torch.from_numpy(data.latents[picked].astype(np.float32))
 
-    return LatentStatistics.of(some(trained_on, SEEN), some(held_back, CHECKED), config.components)
+    return LatentStatistics.of(some(trained_on, SEEN), some(held_out, CHECKED), config.components)
 
 
 def _readable(
@@ -199,7 +199,7 @@ def _readable(
     )
 
 
-def _card(inverse_dynamics: InverseDynamicsModel, held_back: int, config: FitConfig) -> str:
+def _card(inverse_dynamics: InverseDynamicsModel, held_out: int, config: FitConfig) -> str:
     rows = [
         f"| {name} | {'–' if r.correlation is None else f'{r.correlation:.2f}'} | "
         f"{'–' if r.slope is None else f'{r.slope:.2f}'} | {r.rms_error:.3g} |"
@@ -210,7 +210,7 @@ def _card(inverse_dynamics: InverseDynamicsModel, held_back: int, config: FitCon
         f"# Inverse-dynamics model\n\nReads actions off latents of the codec "
         f"{inverse_dynamics.meaning.codec}, and knows what "
         f"recorded latents look like.\n\n"
-        f"Actions of {held_back} recorded episodes that were held out:\n\n"
+        f"Actions of {held_out} recorded episodes that were held out:\n\n"
         + "\n".join(head + rows)
         + f"\n\n## Recipe\n\n{config_markdown(asdict(config))}"
     )

@@ -47,17 +47,17 @@ class Labels:
         )
 
 
-def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
+def split_names(store: EpisodeStore, held_out_every: int) -> tuple[list[str], list[str]]:
     """(trained on, held out), by extras["seed"]. InputError if either is empty."""
-    held_back = [info.name for info in store if info.extras.get("seed", 1) % hold_back == 0]
-    trained_on = sorted({info.name for info in store} - set(held_back))
-    if not held_back or not trained_on:
+    held_out = [info.name for info in store if info.extras.get("seed", 1) % held_out_every == 0]
+    trained_on = sorted({info.name for info in store} - set(held_out))
+    if not held_out or not trained_on:
         raise InputError(
-            f"{store.root}: {len(held_back)} episodes have a seed that {hold_back} divides and "
+            f"{store.root}: {len(held_out)} episodes have a seed that {held_out_every} divides and "
             f"{len(trained_on)} have not; "
             f"a judge needs both, so record episodes of more seeds"
         )
-    return trained_on, held_back
+    return trained_on, held_out
 
 
 def make_labels(

@@ -60,7 +60,7 @@ class JudgeTrainConfig:
 
     store: Path
     out: Path
-    hold_back: int = 11
+    held_out_every: int = 11
     """one in so many seeds (extras["seed"]) is held out from training, whatever was recorded from
     it; a prime, so that it does not coincide with other choices by seed"""
     drawn: str = ""
@@ -88,10 +88,10 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
     device = resolve_device(device)
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
-    trained_on, held_back = split_names(store, config.hold_back)
+    trained_on, held_out = split_names(store, config.held_out_every)
     known = {info.name for info in store if info.success is not None}
-    held_back = [name for name in held_back if name.endswith(config.drawn) and name in known]
-    if not held_back:
+    held_out = [name for name in held_out if name.endswith(config.drawn) and name in known]
+    if not held_out:
         raise InputError(
             f'{store.root}: no held-out episode of known success ends in "{config.drawn}"; '
             f"generate some, or leave out --drawn"
@@ -113,13 +113,13 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
     )
     trained.put_into(net)
     untuned = ClassifierJudge(net, DecisionRule(), "untuned")
-    scores = judge_store(untuned, cache, held_back)
+    scores = judge_store(untuned, cache, held_out)
     choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
     judge = ClassifierJudge(net, choose(scores, config.band), "trained")
     confusion = confusion_of(judge.decision, scores)
     judge.save(
         config.out,
-        facts(config, trained_on, held_back, trained.final_loss, confusion),
+        facts(config, trained_on, held_out, trained.final_loss, confusion),
         judge_card(judge, config, confusion),
     )
     return ClassifierJudge.load(config.out, device)
@@ -245,7 +245,7 @@ def make_pairs(
 def facts(
     config: JudgeTrainConfig,
     trained_on: list[str],
-    held_back: list[str],
+    held_out: list[str],
     final_loss: float,
     confusion: dict[str, Confusion],
 ) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def facts(
     }
     return {
         "trained": trained,
-        "validation": {"episodes": len(held_back), **{k: asdict(v) for k, v in confusion.items()}},
+        "validation": {"episodes": len(held_out), **{k: asdict(v) for k, v in confusion.items()}},
     }
 
 
@@ -275,6 +275,6 @@ def judge_card(
         "# Success classifier\n\nReads initial frame, later frames and instruction of a rollout; "
         "success counts at any time.\n"
         f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
-        f"## Held-out episodes (training stores, one seed of {config.hold_back})\n\n"
+        f"## Held-out episodes (training stores, one seed of {config.held_out_every})\n\n"
         f"{table(confusion)}\n## Recipe\n\n{config_markdown(asdict(config.fit))}"
     )

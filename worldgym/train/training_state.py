@@ -17,7 +17,7 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.devices import CPU
 from worldgym.io.files import read_json, write_json
 
-DEVICE = "device"  # in run.json: the kind on which the run began or went on last
+DEVICE = "device"  # in run.json: the kind on which the run began or last continued
 
 
 def hold_settings(

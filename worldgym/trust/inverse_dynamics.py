@@ -88,7 +88,7 @@ class InverseDynamicsNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Readable:
-    """How well the actions of held-back recordings can be read, one number each. slope: of what is
+    """How well the actions of held-out recordings can be read, one number each. slope: of what is
     read on what was commanded."""
 
     correlation: float | None

@@ -36,7 +36,7 @@ AHEAD = (2, 4, 6, 8)  # steps from now at which the path is looked at
 EVERY = 4  # steps between two looks
 MOST = 8192  # looks kept, spread over all recordings
 SCENES = 8  # components of initial frames
-HELD_BACK = 10  # one in so many episodes gives the scale
+HELD_OUT_EVERY = 10  # one in so many episodes gives the scale
 LEAST = 20  # episodes
 
 
@@ -68,7 +68,7 @@ class KnownMotions:
         }
 
     def _distances(self, first: Tensor, actions: Actions) -> Tensor:
-        """[looks], 1 = that of held-back recordings."""
+        """[looks], 1 = that of held-out recordings."""
         own = _placed(self.scenes, first, looks_of(actions, self.spec) / self.deviation)
         return torch.cdist(own, self.looks).amin(1) / self.scale
 
@@ -131,7 +131,7 @@ def measure_motions(
         raise InputError(
             f"{store.root}: {len(names)} episodes; known motions need {LEAST} or more recordings"
         )
-    held = set(names[::HELD_BACK])
+    held = set(names[::HELD_OUT_EVERY])
     firsts, looks = _read(codec, store, names)
     kept = [name for name in names if name not in held]
     scenes = LatentStatistics.of(

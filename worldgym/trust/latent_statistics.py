@@ -65,8 +65,8 @@ class LatentStatistics:
         )
 
     @staticmethod
-    def of(latents: Tensor, held_back: Tensor, components: int) -> LatentStatistics:
-        """latents [N, C, h, w] give components and neighbours; `held_back` [M, C, h, w], of other
+    def of(latents: Tensor, held_out: Tensor, components: int) -> LatentStatistics:
+        """latents [N, C, h, w] give components and neighbours; `held_out` [M, C, h, w], of other
         episodes, the scale."""
         flat = places(latents)
         mean = flat.mean(0)
@@ -76,7 +76,7 @@ class LatentStatistics:
         place = (flat - mean) @ vectors[:k].T / deviation
         raw = LatentStatistics(mean, vectors[:k], deviation, place, torch.ones(3))
         return LatentStatistics(
-            mean, vectors[:k], deviation, place, raw._raw(held_back).mean(1).clamp(min=1e-6)
+            mean, vectors[:k], deviation, place, raw._raw(held_out).mean(1).clamp(min=1e-6)
         )
 
 

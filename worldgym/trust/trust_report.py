@@ -4,7 +4,7 @@ allow, and one colour per task.
 OUT/trust.json           everything; `worldgym evaluate` and `worldgym report` take it up
                          (stats/world_trust.py)
 OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped one
-                         goes on there"""
+                         continues there"""
 
 from __future__ import annotations
 

@@ -83,8 +83,8 @@ class TemporalCache:
         return max(left, self.capacity - sight + 1) if sight else left
 
     def holds(self, length: int, sight: int) -> bool:
-        """Whether a frame at position `length` still finds what it sees: a branch that went on may
-        have overwritten it."""
+        """Whether a frame at position `length` still finds what it sees: another branch may have
+        overwritten it."""
         oldest = max(length - sight + 1, 0) if sight else 0
         return oldest == length or self._written <= oldest + self.capacity
 

@@ -112,7 +112,7 @@ class Capabilities:
 
     chunk: actions that a step takes.   stride: actions per frame, k; a step of h actions draws h /
     k. history: frames that a rollout begins with. causal:  frames do not depend on later actions of
-    their step. rewind:  `reset` from the newest frames of a rollout goes on as its state would;
+    their step. rewind:  `reset` from the newest frames of a rollout continues like its state;
     then a step may
              be carried out in part.
     seeds:   "row" one per row; "batch" one for all rows of a call, the first; "none" the world

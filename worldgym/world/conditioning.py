@@ -128,7 +128,7 @@ def octaves(actions: Tensor, count: int) -> Tensor:
 
 
 def octave_mask(known: Tensor, count: int) -> Tensor:
-    """bool [..., A], one per number => bool [..., A (1 + 2 count)], one a number that `octaves`
+    """bool [..., A], one per number => bool [..., A (1 + 2 count)], one per number that `octaves`
     makes of it."""
     turned = known.repeat_interleave(count, dim=-1)
     return torch.cat([known, turned, turned], dim=-1)

@@ -76,7 +76,7 @@ class FittedWorld:
         return self.begin(Start(frames[:, None], seeds, actions, ("",) * rows, none))
 
     def begin(self, start: Start) -> FittedState:
-        """`start` of one initial frame a row. A history of the world's own repeats it."""
+        """`start` of one initial frame per row. A history of the world's own repeats it."""
         history = self._own.history
         frames = np.repeat(start.frames[:, -1:], history.actions + 1, axis=1)
         still = [self._still(row, start) for row in range(len(frames))]

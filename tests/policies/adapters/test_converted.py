@@ -47,7 +47,7 @@ def test_another_rate_is_told_too_where_answers_are_long_enough() -> None:
     policy = FakePolicy(spec=convention("droid_delta"), chunk=6)
     told = spoken_in(policy, world)
     assert told.spec == world and told.chunk == 2
-    with pytest.raises(InputError, match="multiples of 3 a call, not 1"):
+    with pytest.raises(InputError, match="multiples of 3 per call, not 1"):
         spoken_in(replace(policy, chunk=1), world)
 
 

@@ -289,8 +289,8 @@ def _text(feature: memoryview, where: str) -> str:
 
 
 def _texts(feature: memoryview, where: str) -> list[str]:
-    """One text per step, or the few there are; rows of character codes (Language-Table, 512 a step)
-    count as one text."""
+    """One text per step, or the few there are; rows of character codes (Language-Table, 512 per
+    step) count as one text."""
     values = feature_values(feature, where)
     return (
         [value.decode("utf-8", "replace") for value in values]

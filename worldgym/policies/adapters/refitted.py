@@ -45,7 +45,7 @@ class ResampledPolicy:
         if policy.chunk % (merged or 1):
             raise InputError(
                 f"{who}: {rates}: {merged} of its actions make one, so it must give multiples of "
-                f"{merged} a call, not {policy.chunk}"
+                f"{merged} per call, not {policy.chunk}"
             )
         self.name = policy.name
         self.spec = spec

@@ -80,7 +80,7 @@ class Background:
 @dataclass(frozen=True)
 class Camera:
     """A camera that moved: shift by fractions of the frame (right, down), zoom factor, degrees of
-    rotation; edges go on."""
+    rotation; edges are repeated."""
 
     shift: tuple[float, float] = (0.0, 0.0)
     zoom: float = 1.0

@@ -20,7 +20,7 @@ FINER = 4  # samples a pixel and axis along the border of a plane
 
 def sample(frame: npt.NDArray[np.uint8], x: Numbers, y: Numbers) -> Numbers:
     """Bilinear, at columns x and rows y [...] => float64 [..., C] in grey levels; beyond the border
-    its last pixel goes on."""
+    its last pixel is repeated."""
     channels = [
         ndimage.map_coordinates(frame[..., c].astype(np.float64), [y, x], order=1, mode="nearest")
         for c in range(frame.shape[-1])
