@@ -57,7 +57,8 @@ class _Processes:
 
     def events(self) -> Sequence[Event]:
         by_pipe = {pipe: worker for worker, (_, pipe) in self._alive.items()}
-        return [self._event(by_pipe[pipe]) for pipe in wait(list(by_pipe), 1.0)]  # type: ignore[index]
+        pipes = list(by_pipe)
+        return [self._event(by_pipe[pipe]) for pipe in wait(pipes, 1.0)]  # type: ignore[index]
 
     def _event(self, worker: int) -> Event:
         process, pipe = self._alive[worker]

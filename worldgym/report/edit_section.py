@@ -47,7 +47,8 @@ def _worst(found: EditedDrops) -> str:
     same = [axis for axis in found.axes if not axis.new_goal and axis.drop is not None]
     if not same:
         return ""
-    worst, (low, high) = same[0], same[0].together
+    worst = same[0]
+    low, high = worst.together
     all_kinds = "" if len(same) == 1 else " for all kinds together"
     pairs = f"{number_of(worst.n, 'pair')} of a trial and its edited twin"
     return (

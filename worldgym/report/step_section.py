@@ -12,7 +12,13 @@ from worldgym.report.section import ReportFacts, Section
 from worldgym.stats.series import CheckpointSeries
 from worldgym.stats.success_counts import SuccessCounts
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 600, 260, 46, 10, 44, 100  # in SVG units
+# in SVG units
+WIDTH = 600
+HEIGHT = 260
+LEFT = 46
+TOP = 10
+BOTTOM = 44
+RIGHT = 100
 LINE = 15  # of text
 FAR = 30  # a series whose last step is so many times its first is drawn on a logarithmic axis
 

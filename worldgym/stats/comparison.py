@@ -139,11 +139,9 @@ def newcombe_interval(
 ) -> Interval:
     """Hybrid score interval of the difference of two independent rates: R. G. Newcombe (1998),
     Statistics in Medicine 17, 873-890, method 10. (-1, 1) if neither side has a trial."""
-    (p, q), (p_low, p_high), (q_low, q_high) = (
-        rates,
-        wilson_interval(rates[0] * trials[0], trials[0], level),
-        wilson_interval(rates[1] * trials[1], trials[1], level),
-    )
+    p, q = rates
+    p_low, p_high = wilson_interval(p * trials[0], trials[0], level)
+    q_low, q_high = wilson_interval(q * trials[1], trials[1], level)
     return p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
 
 

@@ -78,7 +78,9 @@ def krippendorff_alpha(
 def _drawn(pairs: Matrix, groups: npt.NDArray[np.intp]) -> Matrix:
     """Coincidences [DRAWS, values, values] of units [units, values, values] with random weights,
     pseudo-units beside them, each as large as a group."""
-    rng, (units, V, _), G = np.random.default_rng(0), pairs.shape, int(groups.max()) + 1
+    rng = np.random.default_rng(0)
+    units, V, _ = pairs.shape
+    G = int(groups.max()) + 1
     total = pairs.sum(0)
     size = total.sum() / G  # ratings of a group
     shares = total.sum(-1) / total.sum()

@@ -22,7 +22,9 @@ from worldgym.io.run_records import GroupTruth
 from worldgym.tasks.task_folder import load_truth
 from worldgym.types import Task
 
-TRIALS, GROUPS = TABLES = ("truth.csv", "published.csv")
+TRIALS = "truth.csv"
+GROUPS = "published.csv"
+TABLES = (TRIALS, GROUPS)
 
 
 @dataclass(frozen=True)

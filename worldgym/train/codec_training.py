@@ -139,7 +139,8 @@ def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
     codec = ConvCodec(config.model)
     if config.start is not None:
         codec.load_grown(ConvCodec.load(config.start))
-    codec = codec.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec = codec.to(config.device)
+    codec = codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return codec.train(), codec
 
 

@@ -21,15 +21,20 @@ class PolicyFault(WorldGymError):
     score."""
 
 
+def _bounds(spec: ActionSpec) -> tuple[Actions, Actions]:
+    """(lowest, highest) of each number, float32 [A]."""
+    return np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+
+
 def from_unit(unit: Actions, spec: ActionSpec) -> Actions:
     """[-1, 1] => the bounds of the spec, number by number."""
-    low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+    low, high = _bounds(spec)
     return (low + (unit + 1.0) * 0.5 * (high - low)).astype(np.float32)
 
 
 def to_unit(actions: Actions, spec: ActionSpec) -> Actions:
     """The inverse of `from_unit`, clipped to [-1, 1]."""
-    low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+    low, high = _bounds(spec)
     return np.clip(2.0 * (actions - low) / (high - low) - 1.0, -1.0, 1.0).astype(np.float32)
 
 
@@ -46,7 +51,7 @@ def commanded(
         raise PolicyFault(f"{who} returned actions of shape {chunk.shape} where {shape} are due")
     if not np.isfinite(chunk).all():
         raise PolicyFault(f"{who} returned actions that are not finite numbers")
-    low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+    low, high = _bounds(spec)
     outside = np.maximum(low - chunk, chunk - high)
     if (outside > BEYOND * (high - low)).any():
         at = np.unravel_index(np.argmax(outside), outside.shape)

@@ -151,7 +151,9 @@ class DiffusionNet(nn.Module):
 
     def draw(self, frames: Tensor, features: Tensor, noise: Tensor) -> Tensor:
         """noise [B, h, A] => chunks [B, h, A] in [-1, 1]. Row b depends on row b alone."""
-        (tokens, words), x, steps = self.look(frames, features), noise[:, None], self.config.steps
+        tokens, words = self.look(frames, features)
+        x = noise[:, None]
+        steps = self.config.steps
         for k in range(steps):
             clean = self(
                 tokens, words, x, torch.full(x.shape[:2], k / steps, device=x.device)
