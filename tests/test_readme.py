@@ -1,8 +1,10 @@
-"""Every python block of the README and of the statistics page runs as it stands."""
+"""Every python block of the README and of the statistics page runs as it stands; one that begins
+with "# NAME.py" is a module that the others can import."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,14 @@ def test_the_page_has_examples(page: Path) -> None:
 def test_block_runs(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In an empty folder; a comment behind a print is what it prints."""
+    """In a folder of the modules alone; a comment behind a print is what it prints."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for page in PAGES:
+        for text in blocks(page):
+            if module := re.match(r"# (\w+)\.py\n", text):
+                (tmp_path / f"{module[1]}.py").write_text(text, encoding="utf-8")
+                monkeypatch.delitem(sys.modules, module[1], raising=False)
     exec(compile(block, "<page>", "exec"), {"__name__": "readme"})
     promised = re.findall(r"^(?:print\(.*)?\)  # (.*)$", block, re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == promised
