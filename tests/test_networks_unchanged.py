@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfi
 from worldgym.native.compiled_module import CompiledModule
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
+from worldgym.policies.own.network_policy import NetworkPolicy
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
@@ -36,6 +37,7 @@ from worldgym.world.world_config import WorldConfig
 
 ROOT = Path(worldgym.__file__).parent
 TAUGHT = {Optimizer}  # what it is given is what it trains
+SHARED = {NetworkPolicy}  # what the policies of the cases have in common
 A = FAKE_SPEC.size
 
 
@@ -95,10 +97,12 @@ CASES: dict[type, tuple[Callable[[], Any], Callable[[Any], object]]] = {
 
 def takes_a_network(kind: type) -> bool:
     """Whether one of its parameters is annotated with a module of torch."""
-    known = {**vars(importlib.import_module(kind.__module__)), "AutoencoderKL": nn.Module}
-    for parameter in inspect.signature(kind.__init__).parameters.values():
+    made = kind.__init__
+    known = {**getattr(made, "__globals__", {}), "AutoencoderKL": nn.Module}
+    for parameter in inspect.signature(made).parameters.values():
         for name in str(parameter.annotation).split(" | "):
             wanted = getattr(nn, name[3:], None) if name.startswith("nn.") else known.get(name)
+            wanted = wanted.__bound__ if isinstance(wanted, TypeVar) else wanted
             if inspect.isclass(wanted) and issubclass(wanted, nn.Module):
                 return True
     return False
@@ -116,7 +120,7 @@ def constructors() -> set[type]:
 
 
 def test_every_constructor_that_takes_a_network_is_tried() -> None:
-    assert constructors() == {*CASES} | TAUGHT
+    assert constructors() == {*CASES} | TAUGHT | SHARED
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)

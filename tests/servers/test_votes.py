@@ -96,7 +96,7 @@ def test_an_answer_that_cannot_be_kept_counts_and_is_the_last(tmp_path: Path) ->
     cache.check()
     (tmp_path / "votes" / "ab").write_text("in the way")
     assert cache.get_or_ask("ab01", lambda: reply) == (reply, True)
-    with pytest.raises(JudgeStopped, match="can no longer be kept"):
+    with pytest.raises(JudgeStopped, match="can no longer be stored"):
         cache.get_or_ask("cd01", lambda: pytest.fail("bought"))
 
 

@@ -177,16 +177,16 @@ def _floor(row: Mapping[str, Any] | None) -> str:
 
 
 def _rate(row: Mapping[str, Any]) -> str:
-    return (
-        "–"
-        if row["rate"] is None
-        else f"{percent(row['rate'])} ({span(row['low'], row['high'])}, n {row['trials']})"
-    )
+    return _with_interval(row, "rate", "trials")
 
 
 def _share(share: Mapping[str, Any]) -> str:
+    return _with_interval(share, "value", "of")
+
+
+def _with_interval(row: Mapping[str, Any], value: str, of: str) -> str:
     return (
         "–"
-        if share["value"] is None
-        else f"{percent(share['value'])} ({span(share['low'], share['high'])}, n {share['of']})"
+        if row[value] is None
+        else f"{percent(row[value])} ({span(row['low'], row['high'])}, n {row[of]})"
     )

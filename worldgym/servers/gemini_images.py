@@ -7,18 +7,14 @@ import base64
 from dataclasses import replace
 from typing import Any
 
-from worldgym.servers.gemini_provider import GeminiClient, gemini_faults, read_response
-from worldgym.servers.provider import MAX_PICTURE_REPLY, Question, Reply, Server
+from worldgym.servers.gemini_provider import GeminiProvider, gemini_faults, read_response
+from worldgym.servers.provider import MAX_PICTURE_REPLY, Question, Reply
 
 
-class GeminiImages:
+class GeminiImages(GeminiProvider):
     """Behind the provider seam, for questions that ask for a picture."""
 
-    def __init__(self, server: Server) -> None:
-        """MissingExtra without the library, InputError without a key."""
-        self._gemini = GeminiClient(server, MAX_PICTURE_REPLY)
-        self.server = server
-        self.secrets = self._gemini.secrets
+    most = MAX_PICTURE_REPLY
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         modalities = {"response_modalities": ["TEXT", "IMAGE"]}

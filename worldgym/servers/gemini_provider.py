@@ -84,9 +84,11 @@ def gemini_faults() -> Iterator[None]:
 
 
 class GeminiProvider:
+    most = MAX_REPLY  # bytes of an answer
+
     def __init__(self, server: Server) -> None:
         """MissingExtra without the library, InputError without a key."""
-        self._gemini = GeminiClient(server, MAX_REPLY)
+        self._gemini = GeminiClient(server, self.most)
         self.server = server
         self.secrets = self._gemini.secrets
 

@@ -10,7 +10,7 @@ a mixture of the two, and is solved for the true rate."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -90,23 +90,17 @@ class EvaluatorCalibration:
 
     @cached_property
     def _found(self) -> ShrunkRates:
-        return ShrunkRates.of(
-            [
-                Hits(c.task, c.policy, c.counts.true_success, c.counts.successes)
-                for c in self.cells
-                if c.counts.successes
-            ]
-        )
+        return self._shrunk(lambda counts: (counts.true_success, counts.successes))
 
     @cached_property
     def _invented(self) -> ShrunkRates:
-        return ShrunkRates.of(
-            [
-                Hits(c.task, c.policy, c.counts.false_success, c.counts.failures)
-                for c in self.cells
-                if c.counts.failures
-            ]
-        )
+        return self._shrunk(lambda counts: (counts.false_success, counts.failures))
+
+    def _shrunk(self, hits: Callable[[Confusion], tuple[int, int]]) -> ShrunkRates:
+        """hits: (successes by the judge, out of how many) of a cell; cells without any are left
+        out."""
+        counted = [(cell, *hits(cell.counts)) for cell in self.cells]
+        return ShrunkRates.of([Hits(c.task, c.policy, n, of) for c, n, of in counted if of])
 
     @cached_property
     def _worlds(self) -> list[tuple[ShrunkRates, ShrunkRates]]:

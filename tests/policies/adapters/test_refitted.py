@@ -90,7 +90,7 @@ def test_velocities_go_on_and_of_several_the_mean_counts() -> None:
             10.0,
             "15 Hz in a world of 10 Hz: only whole multiples",
         ),
-        (FakePolicy(spec=at(BRIDGE, 15.0), chunk=4), 5.0, "it must give multiples of 3 a call"),
+        (FakePolicy(spec=at(BRIDGE, 15.0), chunk=4), 5.0, "it must give multiples of 3 per call"),
         (FakePolicy(spec=BRIDGE, needs=Needs(history=2)), 10.0, "remembers 2 frames"),
         (FakePolicy(spec=CONVENTIONS["rt_1"]), 6.0, "does not give radians"),
     ],

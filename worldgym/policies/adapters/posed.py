@@ -15,7 +15,7 @@ from worldgym.actions.kinematics import Arm
 from worldgym.actions.moves_and_targets import numbers_between
 from worldgym.actions.pose import Pose, Vector, gripper_after
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import changes_of
+from worldgym.policies.adapters.wrapped import act_and_tell, changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -24,7 +24,8 @@ PER_SECOND = "1 rad/s"  # how the unit of velocities that can be added up begins
 REACH, TURN = 3.0, 3.1416
 PLACE = ("x", "y", "z", "roll", "pitch", "yaw")
 
-State = tuple[Any, Vector, float]  # the policy's, positions of the joints, how far it is open
+Stand = tuple[Vector, float]  # positions of the joints, how far the gripper is open
+State = tuple[Any, Stand]  # the policy's own first
 
 
 class PosedPolicy:
@@ -69,23 +70,16 @@ class PosedPolicy:
             joints = np.array([state.get(name, 0.0) for name in names])
             starts.append((joints, Pose.of(state).gripper_open))
         inner = self._policy.reset(trials)
-        return [(own, *start) for own, start in zip(inner, starts, strict=True)]
+        return list(zip(inner, starts, strict=True))
 
     def act(
         self, states: Sequence[State], observations: Sequence[Observation]
     ) -> tuple[list[State], Actions]:
-        inner, actions = self._policy.act([own for own, _, _ in states], observations)
-        told = [
-            self._posed(joints, opened, chunk)
-            for (_, joints, opened), chunk in zip(states, actions, strict=True)
-        ]
-        after = [(own, *end) for own, (end, _) in zip(inner, told, strict=True)]
-        return after, np.stack([chunk for _, chunk in told])
+        return act_and_tell(self._policy, states, observations, self._posed)
 
-    def _posed(
-        self, joints: Vector, opened: float, chunk: Actions
-    ) -> tuple[tuple[Vector, float], Actions]:
+    def _posed(self, before: Stand, chunk: Actions) -> tuple[Stand, Actions]:
         """Joints [n] and gripper before, actions [h, A] => both after, and poses [h, 7]."""
+        joints, opened = before
         spec = self._policy.spec
         rows = []
         for action in chunk.astype(np.float64):

@@ -14,7 +14,7 @@ from worldgym.actions.compose import check_composable, composed, divided
 from worldgym.actions.moves_and_targets import no_way, told_as
 from worldgym.actions.pose import Pose, lacking
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import changes_of
+from worldgym.policies.adapters.wrapped import act_and_tell, changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -110,13 +110,10 @@ class TargetingPolicy:
     def act(
         self, states: Sequence[tuple[Any, Pose]], observations: Sequence[Observation]
     ) -> tuple[list[tuple[Any, Pose]], Actions]:
-        inner, actions = self._policy.act([state for state, _ in states], observations)
-        told = [
-            told_as(pose, chunk, self._policy.spec, self.spec)
-            for (_, pose), chunk in zip(states, actions, strict=True)
-        ]
-        after = [(state, pose) for state, (pose, _) in zip(inner, told, strict=True)]
-        return after, np.stack([chunk for _, chunk in told])
+        specs = self._policy.spec, self.spec
+        return act_and_tell(
+            self._policy, states, observations, lambda pose, chunk: told_as(pose, chunk, *specs)
+        )
 
 
 def _whole(ratio: float) -> int | None:

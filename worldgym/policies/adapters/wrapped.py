@@ -4,10 +4,14 @@ other units, or with fewer rows of an answer executed. Example: examples/policie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
 
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
+
+M = TypeVar("M")
 
 
 @runtime_checkable
@@ -19,6 +23,22 @@ class Refitted(Protocol):
 
 def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
     return policy.changes if isinstance(policy, Refitted) else ()
+
+
+def act_and_tell(
+    policy: Policy[Any],
+    states: Sequence[tuple[Any, M]],
+    observations: Sequence[Observation],
+    tell: Callable[[M, Actions], tuple[M, Actions]],
+) -> tuple[list[tuple[Any, M]], Actions]:
+    """An answer of `policy` told otherwise, row by row.
+
+    states: (the policy's own, what is remembered for the telling).   tell: (what is remembered,
+    actions [h, A]) => both after it, the actions as they are told."""
+    inner, actions = policy.act([own for own, _ in states], observations)
+    told = [tell(known, chunk) for (_, known), chunk in zip(states, actions, strict=True)]
+    after = [(own, known) for own, (known, _) in zip(inner, told, strict=True)]
+    return after, np.stack([chunk for _, chunk in told])
 
 
 class WrappedPolicy:

@@ -6,24 +6,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from worldgym.io.checkpoint import load_folder
-from worldgym.io.network_weights import frozen, with_weights
+from worldgym.io.network_weights import with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import (
-    check_actions,
-    network_inputs,
-    save_network_policy,
-)
-from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.policies.own.network_policy import ActionNet, NetworkPolicy, network_inputs
+from worldgym.policies.policy_protocol import Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "bc"
@@ -51,8 +46,10 @@ class BCConfig:
         return min(self.execute, self.chunk) if self.execute else self.chunk
 
 
-class BCNet(nn.Module):
+class BCNet(ActionNet):
     """frames uint8 [B, H, W, 3 V], features float [B, buckets] => actions [B, h, A] in [-1, 1]."""
+
+    config: BCConfig
 
     def __init__(self, config: BCConfig) -> None:
         super().__init__()
@@ -80,18 +77,10 @@ class BCNet(nn.Module):
         return (error * mask).sum() / mask.sum()
 
 
-class BCPolicy:
+class BCPolicy(NetworkPolicy[BCNet]):
     """A trained network behind the policy seam. No memory between calls: its state is None."""
 
-    def __init__(self, net: BCNet, spec: ActionSpec, name: str) -> None:
-        """net: copied where it is still in training; it is never changed. InputError where it
-        gives another number of actions than the spec names."""
-        check_actions(name, net.config.actions, spec)
-        self.net = frozen(net)
-        self.name = name
-        self.spec = spec
-        self.chunk = net.config.executed
-        self.needs = Needs(cameras=net.config.cameras)
+    kind = KIND
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -105,11 +94,6 @@ class BCPolicy:
         device = self.net.trunk.film.weight.device
         unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
         return list(states), from_unit(unit[:, : self.chunk], self.spec)
-
-    def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
-        """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
-        config.json."""
-        save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> BCPolicy:

@@ -17,23 +17,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from worldgym.io.checkpoint import load_folder
-from worldgym.io.network_weights import frozen, with_weights
+from worldgym.io.network_weights import with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import (
-    check_actions,
-    network_inputs,
-    save_network_policy,
-)
-from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.policies.own.network_policy import ActionNet, NetworkPolicy, network_inputs
+from worldgym.policies.policy_protocol import Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "diffusion"
@@ -115,8 +110,10 @@ class Layer(nn.Module):
         return torch.as_tensor(x + self.alone(self.norms[2](x)))
 
 
-class DiffusionNet(nn.Module):
+class DiffusionNet(ActionNet):
     """`look` reads frames, `forward` answers noisy chunks, `draw` makes chunks from noise."""
+
+    config: DiffusionConfig
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__()
@@ -192,19 +189,11 @@ def time_features(time: Tensor) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-class DiffusionPolicy:
+class DiffusionPolicy(NetworkPolicy[DiffusionNet]):
     """A trained network behind the policy seam. State: the trial's seed; the noise of a look comes
     from it and from the step."""
 
-    def __init__(self, net: DiffusionNet, spec: ActionSpec, name: str) -> None:
-        """net: copied where it is still in training; it is never changed. InputError where it
-        gives another number of actions than the spec names."""
-        check_actions(name, net.config.actions, spec)
-        self.net = frozen(net)
-        self.name = name
-        self.spec = spec
-        self.chunk = net.config.executed
-        self.needs = Needs(cameras=net.config.cameras)
+    kind = KIND
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]
@@ -229,11 +218,6 @@ class DiffusionPolicy:
             frames.to(device), features.to(device), torch.from_numpy(noise).to(device)
         )
         return list(states), from_unit(unit[:, : config.executed].cpu().numpy(), self.spec)
-
-    def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
-        """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
-        config.json."""
-        save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> DiffusionPolicy:

@@ -1,5 +1,5 @@
 """What policies with one trained network share: the network's inputs, the size of its output, and
-how it is saved.
+the policy around it.
 
 Axes legend: B batch, H height, W width, F features of an instruction.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import save_folder
+from worldgym.io.network_weights import frozen
 from worldgym.policies.image_trunk import TrunkConfig, in_channels
 from worldgym.policies.instruction_features import instruction_features
-from worldgym.policies.policy_protocol import Observation
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import ActionSpec
 
 
@@ -32,8 +33,10 @@ def check_actions(policy: str, actions: int, spec: ActionSpec) -> None:
         )
 
 
-class Shown(Protocol):
-    """What a network is shown: see `BCConfig`."""
+class ActionNetConfig(Protocol):
+    """What a network is shown, and what it answers: see `BCConfig`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -44,9 +47,24 @@ class Shown(Protocol):
     @property
     def trunk(self) -> TrunkConfig: ...
 
+    @property
+    def actions(self) -> int: ...
+
+    @property
+    def executed(self) -> int: ...
+
+
+class ActionNet(nn.Module):
+    """A network that a policy asks for actions."""
+
+    config: ActionNetConfig
+
+
+Net = TypeVar("Net", bound=ActionNet)
+
 
 def network_inputs(
-    policy: str, observations: Sequence[Observation], shown: Shown
+    policy: str, observations: Sequence[Observation], shown: ActionNetConfig
 ) -> tuple[Tensor, Tensor]:
     """=> frames uint8 [B, H, W, 3 V], features of the instructions float32 [B, F].
 
@@ -66,22 +84,25 @@ def network_inputs(
     )
 
 
-class NetworkPolicy(Protocol):
-    """A policy of one network, as far as a checkpoint holds it."""
+class NetworkPolicy(Generic[Net]):
+    """A trained network behind the policy seam."""
 
-    name: str
-    spec: ActionSpec
+    kind: ClassVar[str]
+    """of its checkpoints"""
 
-    @property
-    def net(self) -> nn.Module: ...
+    def __init__(self, net: Net, spec: ActionSpec, name: str) -> None:
+        """net: copied where it is still in training; it is never changed. InputError where it
+        gives another number of actions than the spec names."""
+        check_actions(name, net.config.actions, spec)
+        self.net = frozen(net)
+        self.name = name
+        self.spec = spec
+        self.chunk = net.config.executed
+        self.needs = Needs(cameras=net.config.cameras)
 
-
-def save_network_policy(
-    folder: Path, kind: str, policy: NetworkPolicy, net: Any, trained: dict[str, Any], card: str
-) -> None:
-    """Writes a checkpoint, weights in two bytes each. net: config of the network, a dataclass.
-
-    trained: how it came about (steps, data, seed), for config.json."""
-    config = {"kind": kind, "name": policy.name, "spec": policy.spec.to_json()}
-    config |= {"net": asdict(net), "trained": trained}
-    save_folder(folder, config, policy.net.state_dict(), card, half=True)
+    def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
+        """Writes a checkpoint, weights in two bytes each. trained: how it came about (steps, data,
+        seed), for config.json."""
+        config = {"kind": self.kind, "name": self.name, "spec": self.spec.to_json()}
+        config |= {"net": asdict(self.net.config), "trained": trained}
+        save_folder(folder, config, self.net.state_dict(), card, half=True)

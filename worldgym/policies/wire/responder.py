@@ -7,9 +7,7 @@ alone; each question carries what the policy needs."""
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +16,7 @@ from worldgym.policies.wire.family import OWN, Family
 from worldgym.policies.wire.request_mapping import MAX_TEXT, observation_of, own_part
 from worldgym.policies.wire.served_policy import Offer
 from worldgym.types import Task, Trial
+from worldgym.wire.kept_states import KeptStates
 from worldgym.wire.wire_arrays import Malformed
 
 # kept; the one that was not used for longest is forgotten first, and whoever asks for it is told
@@ -33,9 +32,7 @@ class Responder:
         self._policy = policy
         self._begin_family = family
         self._family = family.carrying(policy.needs)
-        self._life = secrets.token_hex(8)
-        self._count = 0
-        self._states: OrderedDict[str, Any] = OrderedDict()
+        self._states = KeptStates[Any](MAX_STATES)
         self._remembers: bool | None = None  # not known before a trial has begun
         self._lock = threading.Lock()
 
@@ -80,18 +77,10 @@ class Responder:
                 "the state of this trial is not known here (the server was restarted, or kept too "
                 "many)"
             )
-        self._states.move_to_end(token)
         return self._states[token]
 
     def _kept(self, state: Any) -> str | None:
-        if state is None:
-            return None
-        self._count += 1
-        token = f"{self._life}-{self._count}"
-        self._states[token] = state
-        while len(self._states) > MAX_STATES:
-            self._states.popitem(last=False)
-        return token
+        return None if state is None else self._states.keep(state)
 
 
 def _trial(begin: Any, observation: Observation) -> Trial:

@@ -6,18 +6,17 @@ trials again."""
 
 from __future__ import annotations
 
-import secrets
 import sys
 import threading
 import time
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from worldgym.errors import ServerOutage, WorldGymError
 from worldgym.io.user_code import Failure, attempt
+from worldgym.wire.kept_states import KeptStates
 from worldgym.wire.wire_arrays import Malformed
 from worldgym.world.capabilities import WorldCard
 from worldgym.world.wire.world_request import (
@@ -38,7 +37,7 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class KeptState:
+class BatchState:
     """rows: of its batch."""
 
     state: Any
@@ -62,10 +61,7 @@ class WorldResponder:
         self._rows = min(rows, can.batch or rows)
         self.card = replace(card, capabilities=replace(can, batch=self._rows))
         self._world = world
-        self._most = 1 if can.branching == "latest" else states
-        self._life = secrets.token_hex(8)
-        self._count = 0
-        self._states: OrderedDict[str, KeptState] = OrderedDict()
+        self._states = KeptStates[BatchState](1 if can.branching == "latest" else states)
         self._lock = threading.Lock()
         self._calls: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             "reset": self._reset,
@@ -96,7 +92,7 @@ class WorldResponder:
             raise Malformed(f'"call" must be one of {", ".join(self._calls)}')
         with self._lock:
             for token in released_of(request):
-                self._states.pop(token, None)
+                self._states.drop(token)
             return self._calls[call](request)
 
     def _reset(self, request: Mapping[str, Any]) -> Answer:
@@ -108,7 +104,7 @@ class WorldResponder:
         else:
             state = self._ask(lambda: world.reset(start.frames[:, -1], start.seeds))
         told = self._told(state)
-        return {"state": self._keep(KeptState(state, len(start.frames))), **told}
+        return {"state": self._states.keep(BatchState(state, len(start.frames))), **told}
 
     def _complete(self, request: Mapping[str, Any]) -> Answer:
         world = self._world
@@ -123,19 +119,19 @@ class WorldResponder:
         before = self._known(token)
         actions = actions_of(request, self.card, before.rows)
         started = time.perf_counter()
-        if self._most == 1:  # whatever happens, the world has gone on from it
-            del self._states[token]
+        if self._states.most == 1:  # whatever happens, the world has gone on from it
+            self._states.drop(token)
         state, frames = self._ask(lambda: self._world.step(before.state, actions))
         told = self._told(state)
-        after = self._keep(KeptState(state, before.rows))
+        after = self._states.keep(BatchState(state, before.rows))
         seconds = time.perf_counter() - started
         return {"state": after, "frames": frames, "seconds": seconds, **told}
 
     def _fork(self, request: Mapping[str, Any]) -> Answer:
         before = self._known(token_of(request))
-        if self._most == 1:
+        if self._states.most == 1:
             raise Malformed("this world has one state at a time, which cannot be forked")
-        return {"state": self._keep(before)}
+        return {"state": self._states.keep(before)}
 
     def _told(self, state: Any) -> Answer:
         world = self._world
@@ -144,22 +140,13 @@ class WorldResponder:
         robot_states = world.robot_states
         return {"robot_state": self._ask(lambda: robot_states(state))}
 
-    def _known(self, token: str) -> KeptState:
+    def _known(self, token: str) -> BatchState:
         if token not in self._states:
             raise ServerOutage(
                 f"the state of these trials is not known here: the server was restarted, or keeps "
-                f"{self._most} at most"
+                f"{self._states.most} at most"
             )
-        self._states.move_to_end(token)
         return self._states[token]
-
-    def _keep(self, state: KeptState) -> str:
-        self._count += 1
-        token = f"{self._life}-{self._count}"
-        self._states[token] = state
-        while len(self._states) > self._most:
-            self._states.popitem(last=False)
-        return token
 
     def _ask(self, call: Callable[[], T]) -> T:
         """What the world answers. Its own server's terminal shows where it broke."""
