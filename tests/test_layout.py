@@ -8,6 +8,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -207,6 +208,17 @@ def test_no_file_is_long() -> None:
     lines = {dotted(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
     long = {name for name, count in lines.items() if count > LINES}
     assert long == set(LONG)
+
+
+def test_types_are_checked_in_all_that_tests_share() -> None:
+    settings = tomllib.loads((TESTS.parent / "pyproject.toml").read_text("utf-8"))
+    checked = {name for name in settings["tool"]["mypy"]["files"] if name.startswith("tests/")}
+    shared = {
+        path.relative_to(TESTS.parent).as_posix()
+        for path in TESTS.rglob("*.py")
+        if not path.name.startswith(("test_", "__init__"))
+    }
+    assert checked == shared
 
 
 def test_tests_mirror_the_source() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def make_world(
     schedule: str = "flow",
     views: tuple[bool, bool] = (True, True),
     scaling: Scaling | None = None,
-    **sampler: object,
+    **sampler: Any,
 ) -> DiffusionWorld:
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree.
 
@@ -53,7 +54,7 @@ def make_world(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
-    chosen = SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler)
+    chosen = replace(SamplerConfig(steps=4, window=8, keep=4), **sampler)
     config = WorldConfig(SPEC, network.config, chosen, schedule, {}, "tiny", scaling=scaling)
     config.check()
     return DiffusionWorld(config, network, TinyCodec(), "tiny", torch.float32)
