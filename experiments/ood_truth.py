@@ -82,7 +82,7 @@ def run(options: Experiment) -> dict[str, Any]:
     suite = known / "tasks" if options.arm == "simulator" else _edited(options, known)
     out = options.out / options.arm / "run"
     evaluated = EvaluateConfig(out, options.seeds, truth=known, command="experiments/ood_truth.py")
-    summary = run_sources(Sources(options.world, policies, suite, options.judge), evaluated).summary
+    summary = run_sources(Sources(options.world, policies, suite, options.judge), evaluated).ended()
     found = figures(summary)
     write_json(options.out / options.arm / "ood.json", found)
     return found

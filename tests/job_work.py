@@ -28,6 +28,13 @@ def broken() -> Callable[[int], int]:
     raise InputError("no such world; name another")
 
 
+def misled() -> Callable[[int], int]:
+    def work(job: int) -> int:
+        raise InputError("the file x is broken; restore it")
+
+    return work
+
+
 def slow_squares(pids: Path) -> Callable[[int], int]:
     """Leaves the number of its process in a folder."""
     (pids / str(os.getpid())).touch()

@@ -42,6 +42,7 @@ printf '%s\\n' "${0##*/} $(printf '%q ' "$@")" >> "$CALLS"
 """
 PROGRAMS = {
     "srun": NOTES,
+    "ray": NOTES,
     "scontrol": 'printf "node%d\\n" 1 2 3 4\n',
     # until it is told to end, and then as the command line ends a run that has more to do
     "worldgym": NOTES + "trap 'exit 75' TERM; for i in {1..300}; do sleep 0.1; done\n",
@@ -94,6 +95,8 @@ def test_a_cluster_on_slurm_has_one_head_and_hears_of_its_end(tmp_path: Path) ->
     assert {"--nodes=1", "--nodelist=node1", "--node-ip-address=node1"} <= set(head)
     assert {"--nodes=3", "--ntasks=3", "--exclude=node1"} <= set(rest)
     assert f"--port={address.rpartition(':')[2]}" in head
+    (token,) = [c for c in calls if c[0] == "ray"]
+    assert token[1:] == ["get-auth-token", "--generate"] and calls.index(token) == 0
     (run,) = [c for c in calls if c[0] == "worldgym"]
     assert evaluation(run[1:]).on == f"ray:{address.removeprefix('--address=')}"
 

@@ -20,7 +20,7 @@ from worldgym.evaluation.export import as_row
 from worldgym.io.run_log import LOG_NAME, each_record, read_header
 from worldgym.io.run_mirror import run_folder
 from worldgym.io.run_records import TrialRecord, results
-from worldgym.io.tracking import Trackers
+from worldgym.io.tracking import Trackers, check_trackers
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement, agreement_of_cells
 from worldgym.stats.baseline import BaselineTest, against_baseline
@@ -126,6 +126,11 @@ class Run:
 
     not_done: tuple[int, int] | None = None
 
+    @property
+    def left(self) -> int:
+        """Trials that the evaluation which made this did not begin: it was ended early."""
+        return 0 if self.not_done is None else self.not_done[1]
+
     def __init__(self, folder: str | Path, summary: Summary | None = None) -> None:
         self.folder = Path(folder)
         self.header = read_header(self.folder / LOG_NAME)
@@ -219,7 +224,7 @@ def evaluation_parts(
     loading = {name: given.pop(name) for name in LOADING if name in given}
     budget = given.pop("budget", None)
     trust = given.pop("world_trust", None)
-    given.pop("track", None)
+    check_trackers(given.pop("track", ()))
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
     return sources, EvaluateConfig(out, trials, trust=trust, **given)
 

@@ -8,6 +8,8 @@
 #SBATCH --signal=B:TERM@120
 nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
 head=${nodes[0]}
+export RAY_AUTH_MODE=token # in ~/.ray, which all nodes see: other users of the nodes cannot run anything on this cluster
+ray get-auth-token --generate >/dev/null
 port=$((20000 + SLURM_JOB_ID % 10000)) # two jobs may share a node
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
     ray start --head --node-ip-address="$head" --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &

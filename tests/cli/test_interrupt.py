@@ -66,3 +66,28 @@ def test_it_stops_at_once_though_a_judge_is_waited_for(tmp_path: Path) -> None:
     assert len(done) >= 3 and done == [
         f"t/{i}" for i in range(len(done))
     ]  # the first batch, and no half line
+
+
+LOADS = """
+import time
+from worldgym import cli
+
+def command():
+    print("waiting", flush=True)
+    time.sleep(120)
+
+cli.parsed = lambda words: command
+cli.main([])
+"""
+
+
+def test_sigterm_while_nothing_is_rolled_out_says_give_it_again() -> None:
+    """While parts are loaded, results are written or sent away."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOADS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "waiting\n"
+    process.terminate()
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 75
+    assert said.startswith("worldgym: stopped by SIGTERM; finished work is kept")

@@ -56,6 +56,56 @@ def command(*words: str) -> None:
         assert not stop.code, stop.code
 
 
+class Ended:
+    """A run that was ended early."""
+
+    left = 3
+
+
+def test_a_sweep_that_is_ended_early_begins_no_other_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(folder, 100)
+    file = folder / "sweep.toml"
+    more = file.read_text().replace("[worlds]", '[worlds]\nlarge = "bundled"')
+    file.write_text(more + "\nmax_minutes = 60.0\n")
+    assert len(read_sweep(file)) == 2
+    asked: list[float] = []
+
+    def evaluate(**options: Any) -> Ended:
+        asked.append(options["max_minutes"])
+        return Ended()
+
+    monkeypatch.setattr("worldgym.api.evaluate", evaluate)
+    monkeypatch.setattr("worldgym.cli.sweep_commands._preview", lambda one: None)
+    monkeypatch.setattr("worldgym.cli.sweep_commands.preview_text", lambda expected: "")
+    monkeypatch.setattr("worldgym.cli.sweep_commands.show", lambda run, as_json: None)
+    monkeypatch.setattr("worldgym.cli.sweep_commands.end_as", lambda runs: None)
+    command()
+    assert len(asked) == 1 and 59.0 < asked[0] < 60.0  # minutes are those of the sweep
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ('on = "slurm"', "--on is slurm"),
+        ('track = ["wandbb:x"]', 'no tracker "wandbb:x"'),
+        ("max_minutes = nan", "--max-minutes is nan"),
+        ("max_minutes = -3.0", "--max-minutes is -3"),
+        ("stall_minutes = nan", "--stall-minutes is nan"),
+    ],
+)
+def test_a_wrong_option_is_found_before_anything_runs(
+    option: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint(folder, 100)
+    file = folder / "sweep.toml"
+    file.write_text(f"{file.read_text()}\n{option}\n")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["evaluate", "--config", "sweep.toml", "--dry-run"])
+    assert stop.value.code == 2 and says in capsys.readouterr().err
+
+
 def test_the_example_runs_and_grows_every_night(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.ray_workers import RayExecutor
 from worldgym.evaluation.remote_batches import LOST_NAME
-from worldgym.evaluation.stop_conditions import Ending, ended_by_signals
 from worldgym.io.run_log import read_log
 from worldgym.testing import FakePolicy
 
@@ -78,20 +76,6 @@ def test_what_is_begun_is_finished() -> None:
     for one in ProcessExecutor(1).run(squares, range(50), watch):
         found.append(one.number)
     assert 3 <= len(found) <= 5 and found == list(range(len(found)))
-
-
-def test_sigterm_ends_after_what_is_begun(capsys: pytest.CaptureFixture[str]) -> None:
-    ending = Ending(None)
-    with ended_by_signals(ending, interrupt=False):
-        assert ending.goes_on()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert not ending.goes_on()
-    assert "the same command continues" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    late = Ending(1e-9)
-    time.sleep(0.01)
-    assert not late.goes_on() and not late.goes_on()
-    assert capsys.readouterr().err.count("minutes are over") == 1
 
 
 def test_words_for_executors() -> None:

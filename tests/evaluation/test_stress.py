@@ -4,6 +4,8 @@ where nothing does."""
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, Unfinished
 from worldgym.evaluation.stress import StressConfig, search
 from worldgym.evaluation.stress_parts import StressParts
 from worldgym.io.json_form import to_json
@@ -103,6 +105,32 @@ def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
     there = run(tmp_path / "there", Sighted(level=0.9), **few, on="processes", workers=2)
     suite = str(tmp_path / "there" / "out" / "suite")
     assert there == replace(here, suite=suite)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Interrupted(Sighted):
+    """The system wants its process gone while a round of the search is under way."""
+
+    folder: Path = Path()
+
+    def reset(self, trials):  # type: ignore[no-untyped-def]
+        (self.folder / str(len(list(self.folder.iterdir())))).touch()
+        if len(list(self.folder.iterdir())) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().reset(trials)
+
+
+def test_a_round_that_was_ended_early_decides_nothing(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", Sighted(level=0.9), batch=8)
+    resets = tmp_path / "resets"
+    resets.mkdir()
+    place = tmp_path / "ended"
+    with pytest.raises(Unfinished, match="were not started"):
+        run(place, Interrupted(level=0.9, folder=resets), batch=8)
+    assert not (place / "out" / "stress.json").exists()
+    assert not (place / "out" / "search-2").exists()
+    again = run(place, Sighted(level=0.9), batch=8)
+    assert replace(again, suite=whole.suite) == whole  # type: ignore[attr-defined, type-var]
 
 
 def test_it_resumes(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ try:
     from worldgym.cli.catalogue import CommandEntry, commands, entries
     from worldgym.cli.help_pages import command_page, noun_page, overview
     from worldgym.cli.options import parse
-    from worldgym.errors import InputError, WorldGymError, did_you_mean
+    from worldgym.errors import InputError, Unfinished, WorldGymError, did_you_mean
+    from worldgym.evaluation.stop_conditions import Terminated, terminated_at_once
 except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
     sys.exit(130)
 
@@ -61,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     speak_plainly(sys.stdout, sys.stderr)
     try:
         try:
-            parsed(sys.argv[1:] if arguments is None else arguments)()
+            with terminated_at_once():
+                parsed(sys.argv[1:] if arguments is None else arguments)()
         finally:
             # here and not at the end of the process, where a closed pipe is a traceback
             sys.stdout.flush()
@@ -70,16 +72,18 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         _end_without_output(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        by_system = isinstance(stop, Terminated)
         print(
-            "worldgym: stopped; finished work is kept, and the same command continues from there",
+            f"worldgym: stopped{' by SIGTERM' if by_system else ''}; finished work is kept, and "
+            f"the same command continues from there",
             file=sys.stderr,
         )
         sys.stdout.flush()
         sys.stderr.flush()
         # threads that wait for a judge's server would hold the process for as long as their
         # patience lasts
-        os._exit(130)
+        os._exit(Unfinished.exit_code if by_system else 130)
 
 
 def speak_plainly(*streams: TextIO) -> None:

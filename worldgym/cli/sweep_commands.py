@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,8 @@ class SweepFile:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.out:
+            raise ValueError('"out" is empty: name a folder')
         for key in ("worlds", "tasks", "judges", "policies"):
             if not getattr(self, key):
                 raise ValueError(f'"{key}" is empty: name at least one')
@@ -127,12 +130,20 @@ class Sweep:
         print(preview_text(tuple(expected)), file=sys.stderr)
         runs: list[Run] = []
         stopped: WorldGymError | None = None
+        started = time.monotonic()
         for one in asked:
+            options = one.asked(command_line())
+            if one.max_minutes is not None:  # of the sweep
+                spent = (time.monotonic() - started) / 60.0
+                options["max_minutes"] = max(one.max_minutes - spent, 0.0)
             try:
-                runs.append(evaluate(**one.asked(command_line())))
+                runs.append(evaluate(**options))
             except WorldGymError as error:  # the others still run
                 print(f"worldgym: {one.out}: {error}", file=sys.stderr)
                 stopped = stopped or error
+            else:
+                if runs[-1].left:  # the time is over, or the system wants this process to end
+                    break
         for run in runs:
             show(run, self.json)
         if stopped is not None:

@@ -8,12 +8,13 @@ and its jobs go back to the queue; a job that was lost `LOSSES` times is given u
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from worldgym.errors import WorkersLost
+from worldgym.errors import InputError, WorkersLost, WorldGymError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -115,6 +116,13 @@ class Event:
     reason: str = ""
 
 
+def as_sent(error: Exception) -> Exception:
+    """An error of a worker as the driver raises it: one that can be sent, and says the same."""
+    if isinstance(error, WorldGymError):
+        return InputError(str(error))
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
 class Workers(Protocol):
     """Workers in other processes."""
 
@@ -209,7 +217,7 @@ class Dispatch:
                     f"no worker starts: {self._barren} were lost one after the other "
                     f"({event.reason}); check the machines, then give the same command again"
                 )
-        if lost:
+        if lost and self.watch.goes_on():
             self.watch.lost(f"{len(lost)} jobs were lost with their worker: {event.reason}")
         for place, number in enumerate(reversed(lost)):
             # the first was at work; the second only waited behind it

@@ -15,6 +15,7 @@ from typing import Any
 from worldgym.errors import InputError, SpecMismatch, at_least
 from worldgym.evaluation.batch_size import chosen_batch
 from worldgym.evaluation.early_stop import OPTION, EarlyStop
+from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.fitting import Align, fitted, tasks_at_size
 from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
@@ -95,6 +96,9 @@ class EvaluateConfig:
             )
         if self.batch is not None:
             at_least("--batch", self.batch, 1)
+        at_least("--max-minutes", self.max_minutes or 0.0)
+        at_least("--stall-minutes", self.stall_minutes)
+        executor_named(self.on, self.workers, self.gpus)
 
 
 @dataclass(frozen=True)

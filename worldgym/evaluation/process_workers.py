@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
-import traceback
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,8 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from worldgym.errors import InputError, WorldGymError
-from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch
+from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch, as_sent
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -37,6 +37,8 @@ class _Processes:
         self._count = count
         self._context = multiprocessing.get_context("spawn")
         self._alive: dict[int, tuple[BaseProcess, Connection]] = {}
+        # Python itself would end them by SIGTERM, which they ignore, and wait
+        atexit.register(self.close)
 
     def wanted(self) -> int:
         return self._count
@@ -78,6 +80,7 @@ class _Processes:
             process.join()
             pipe.close()
         self._alive.clear()
+        atexit.unregister(self.close)
 
 
 @contextmanager
@@ -99,16 +102,17 @@ def _ending(code: int | None) -> str:
 
 
 def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
-    """The life of a worker. An error of a job is the driver's."""
+    """The life of a worker. An error of a job is the driver's. What a terminal or a scheduler
+    signals to all processes alike, the driver hears: it lets the workers finish, or kills them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         work = setup()
         pipe.send(None)
         while True:
             number, job = pipe.recv()
             pipe.send((number, work(job)))
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         return
-    except WorldGymError as error:
-        pipe.send(InputError(str(error)))
-    except Exception:
-        pipe.send(RuntimeError(traceback.format_exc()))
+    except Exception as error:
+        pipe.send(as_sent(error))

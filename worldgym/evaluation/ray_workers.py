@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
-from worldgym.errors import MissingExtra
-from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch
+from worldgym.errors import InputError, MissingExtra
+from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch, as_sent
 
 J = TypeVar("J")
 R = TypeVar("R")
+PATIENCE = 10.0  # seconds for an address to answer
 LOOK_AGAIN = 5.0  # seconds after which the cluster is asked for its size
 
 
@@ -40,13 +45,22 @@ class _Actor:
     """Lives in the worker."""
 
     def __init__(self, setup: Setup[Any, Any]) -> None:
-        self._work = setup()
+        # an error here would look like a worker that died
+        self._fault: Exception | None = None
+        try:
+            self._work = setup()
+        except Exception as error:
+            self._fault = as_sent(error)
 
     def ready(self) -> None:
-        return None
+        if self._fault is not None:
+            raise self._fault
 
     def work(self, job: Any) -> Any:
-        return self._work(job)
+        try:
+            return self._work(job)
+        except Exception as error:
+            raise as_sent(error) from None
 
 
 class _Actors:
@@ -61,9 +75,7 @@ class _Actors:
         self._began = not ray.is_initialized()
         if self._began:
             # without "local" Ray would wait for a cluster of before, which may be gone
-            address = asked.address or os.environ.get("RAY_ADDRESS") or "local"
-            options = {"include_dashboard": False} if address == "local" else {}
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            _connect(ray, asked.address or os.environ.get("RAY_ADDRESS") or "local")
         self._setup = ray.put(setup)
         self._class = ray.remote(num_cpus=asked.cpus, num_gpus=asked.gpus, max_restarts=0)(_Actor)
         self._actors: dict[int, Any] = {}
@@ -78,7 +90,8 @@ class _Actors:
             room = int(there.get("CPU", 0.0) / self._asked.cpus) if self._asked.cpus else 2**20
             if self._asked.gpus:
                 room = min(room, int(there.get("GPU", 0.0) / self._asked.gpus))
-            self._room = max(room, 1), time.monotonic()
+            # one that has to wait for room, so that a cluster that can grow does
+            self._room = room + 1, time.monotonic()
         return self._room[0]
 
     def start(self, worker: int) -> None:
@@ -103,10 +116,10 @@ class _Actors:
         try:
             result = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:  # the job's own error, with its type
-            raise error.as_instanceof_cause() from None
+            raise error.cause from None
         except self._ray.exceptions.RayError as error:
             self._forget(worker)
-            yield Event(worker, "gone", reason=f"{type(error).__name__}: {_first_line(error)}")
+            yield Event(worker, "gone", reason=f"{type(error).__name__}: {_short(error)}")
             return
         yield Event(worker, "ready") if number < 0 else Event(worker, "done", number, result)
 
@@ -123,5 +136,33 @@ class _Actors:
             self._ray.shutdown()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def _connect(ray: Any, address: str) -> None:
+    """InputError where no cluster answers. Signals stay as they are: Ray handles SIGTERM by an end
+    without a report."""
+    options = {"include_dashboard": False} if address == "local" else {}
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        _require_answer(address)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"no Ray cluster at {address} takes this driver ({_short(error)}): check the "
+            f"address and whether it runs; where it asks for a token, set RAY_AUTH_MODE=token"
+        ) from error
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _require_answer(address: str) -> None:
+    """OSError where nothing listens at HOST:PORT: Ray would ask again for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), PATIENCE).close()
+
+
+def _short(error: Exception) -> str:
+    """The first line; of an actor that could not be made the last, which is its own error."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [""]
+    return lines[-1 if "creation task" in lines[0] else 0].strip()[:200]

@@ -11,7 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import BudgetSpent, SameFailure
+from worldgym.errors import BudgetSpent, SameFailure, Unfinished
 from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
 from worldgym.evaluation.batch_writer import BatchWriter
@@ -58,6 +58,15 @@ class CarriedOut:
     failed: int
     left: int
 
+    def ended(self) -> Summary:
+        """The summary, for what is computed from a run. Unfinished where it was ended early: what
+        follows would rest on a part of it."""
+        if self.left:
+            raise Unfinished(
+                f"{self.left} trials were not started; the same command continues from there"
+            )
+        return self.summary
+
 
 def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     """Loads everything, then `carry_out`."""
@@ -99,11 +108,14 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
             for batch in in_batches(policy, plan.trials, plan.rows_of(policy), log.done)
         ]
         run = _opened(plan, log, batches)
+        ending = Ending(config.max_minutes)
+        elsewhere = not isinstance(executor, LocalExecutor)
         try:
-            if isinstance(executor, LocalExecutor):
-                _run_what_is_left(run, batches)
-            else:
-                _run_elsewhere(run, batches, executor, load or (lambda: plan))
+            with ended_by_signals(ending, interrupt=elsewhere):
+                if elsewhere:
+                    _run_elsewhere(run, batches, executor, load or partial(replace, plan), ending)
+                else:
+                    _run_what_is_left(run, batches, ending)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
@@ -140,15 +152,10 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     return OpenRun(plan, bench, log, starts, ran, FolderFiles(out))
 
 
-def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
-    ending = Ending(run.plan.config.max_minutes)
+def _run_what_is_left(run: OpenRun, batches: Batches, ending: Ending) -> None:
     begun = takewhile(lambda _: ending.goes_on(), batches)
     stall = Watchdog(run.plan.config.stall_minutes)
-    with (
-        stall as dog,
-        ended_by_signals(ending, interrupt=False),
-        BatchFinisher(run, dog.fed) as finisher,
-    ):
+    with stall as dog, BatchFinisher(run, dog.fed) as finisher:
         for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
             finisher.roll_out(policy, batch)
 
@@ -158,12 +165,13 @@ def _run_elsewhere(
     batches: Batches,
     executor: Executor,
     load: Callable[[], EvaluationPlan],
+    ending: Ending,
 ) -> None:
     """By workers. What ran in an earlier start and waits for its verdict is judged here, where its
     frames lie."""
     config = run.plan.config
     here = [(policy, batch) for policy, batch in batches if lies_on_disk(run, policy, batch)]
-    _run_what_is_left(run, here)
+    _run_what_is_left(run, here, ending)
     there = [(policy, batch) for policy, batch in batches if not lies_on_disk(run, policy, batch)]
     place = {trial.key: i for i, trial in enumerate(run.plan.trials)}
 
@@ -172,14 +180,9 @@ def _run_elsewhere(
         return batch_job(run, policy.name, [place[trial.key] for trial in batch])
 
     jobs = MadeJobs(len(there), job)
-    ending = Ending(config.max_minutes)
     watch = Watch(partial(say_lost, config.out), ending.goes_on)
     stall = Watchdog(config.stall_minutes)
-    with (
-        stall as dog,
-        ended_by_signals(ending, interrupt=True),
-        BatchWriter(run, dog.fed) as writer,
-    ):
+    with stall as dog, BatchWriter(run, dog.fed) as writer:
         done = executor.run(remote_setup(run, load), jobs, watch)
         for batch in progress(done, len(jobs), "rolling out", "batch"):
             writer.put(jobs[batch.number], batch)

@@ -6,9 +6,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM while no run is under way that would finish its work first."""
 
 
 class Ending:
@@ -53,9 +59,30 @@ def ended_by_signals(ending: Ending, interrupt: bool) -> Iterator[None]:
         ending.interrupted = True
         ending.end("Ctrl-C (once more stops at once)")
 
-    asked: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: terminated}
+    asked: dict[int, Handler] = {signal.SIGTERM: terminated}
     if interrupt:
         asked[signal.SIGINT] = interrupted
+    with _handled(asked):
+        yield
+
+
+@contextmanager
+def terminated_at_once() -> Iterator[None]:
+    """SIGTERM raises `Terminated` here, as Ctrl-C raises KeyboardInterrupt: for all that a command
+    does before, between and after its runs. Elsewhere than in the main thread it stays as it is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    with _handled({signal.SIGTERM: terminated}):
+        yield
+
+
+@contextmanager
+def _handled(asked: Mapping[int, Handler]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in asked.items()}
     try:
         yield

@@ -203,7 +203,7 @@ def _drops(
     names = [one.name for one in candidates]
     again = parts.again or partial(replace, parts)
     plan = _round(lambda: parts, run, suite, names)
-    drops = carry_out(plan, partial(_round, again, run, suite, names)).summary.perturbed
+    drops = carry_out(plan, partial(_round, again, run, suite, names)).ended().perturbed
     return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
 
 

@@ -42,4 +42,4 @@ def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> Sum
     if not trials:
         groups = [task.group for task in load_tasks(BUNDLE / "tasks")]
         trials = max(map(groups.count, set(groups))) if full else QUICK_TRIALS
-    return run_sources(sources, EvaluateConfig(out, trials, seed, command=command)).summary
+    return run_sources(sources, EvaluateConfig(out, trials, seed, command=command)).ended()

@@ -120,7 +120,7 @@ def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> 
     )
     sources = Sources(instrument.world, scope.policies, truth / "tasks", instrument.judge)
     return ScoredRun(
-        folder, run_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth)).summary
+        folder, run_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth)).ended()
     )
 
 

@@ -47,7 +47,7 @@ def closed_loop(
 ) -> ClosedLoop:
     """Rolls out what is missing. late: the policies with every action one step late."""
     plan = _plan(config, tasks, late, parts)
-    carry_out(plan, partial(_plan, config, tasks, late))
+    carry_out(plan, partial(_plan, config, tasks, late)).ended()
     rollouts, records, chunks = rollouts_of(plan.config.out)
     return ClosedLoop(tuple(rollouts), tuple(records), chunks)
 
