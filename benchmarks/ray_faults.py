@@ -27,10 +27,10 @@ from sleeping_world import STORE, cluster_here, missing_or_wrong, sleep_through
 
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.remote_batches import LOST_NAME
 from worldgym.evaluation.run import run_sources
 from worldgym.io.bundled import bundled
 from worldgym.io.jsonl import append_line, read_lines
+from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_log import LOG_NAME
 
 KINDS = ("workers", "nodes", "drivers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,7 @@ from worldgym.evaluation.executor import LOSSES, Done, Executor, LocalExecutor, 
 from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.ray_workers import RayExecutor
-from worldgym.evaluation.remote_batches import LOST_NAME
+from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_log import read_log
 from worldgym.testing import FakePolicy
 
@@ -117,4 +118,6 @@ def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
     assert {r.key: r for r in here} == {r.key: r for r in there} and len(here) == len(there) == 16
     assert contents(tmp_path / "local") == contents(tmp_path / "workers")
     assert "killed by signal 9" in (tmp_path / "workers" / LOST_NAME).read_text()
+    page = (tmp_path / "workers" / "report.html").read_text()
+    assert re.search(r"<td>batches run again</td><td>(a job was|2 jobs were) lost with", page)
     assert not (tmp_path / "local" / LOST_NAME).exists()

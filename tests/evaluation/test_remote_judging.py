@@ -16,8 +16,8 @@ from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
-from worldgym.evaluation.remote_batches import LOST_NAME
 from worldgym.evaluation.run import evaluate_parts
+from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.tasks.task_folder import load_tasks

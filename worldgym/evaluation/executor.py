@@ -218,7 +218,8 @@ class Dispatch:
                     f"({event.reason}); check the machines, then give the same command again"
                 )
         if lost and self.watch.goes_on():
-            self.watch.lost(f"{len(lost)} jobs were lost with their worker: {event.reason}")
+            jobs = "a job was" if len(lost) == 1 else f"{len(lost)} jobs were"
+            self.watch.lost(f"{jobs} lost with a worker: {event.reason}")
         for place, number in enumerate(reversed(lost)):
             # the first was at work; the second only waited behind it
             self._losses[number] = self._losses.get(number, 0) + (place == len(lost) - 1)

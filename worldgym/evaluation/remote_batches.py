@@ -13,15 +13,14 @@ from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch, truth_video
 from worldgym.evaluation.executor import Done
 from worldgym.evaluation.plan import EvaluationPlan
+from worldgym.evaluation.provenance import now
 from worldgym.io.attempts import TrialKey, trial_key
 from worldgym.io.jsonl import append_line
-from worldgym.io.run_files import HeldFiles
+from worldgym.io.run_files import LOST_NAME, HeldFiles
 from worldgym.io.run_log import ATTEMPTS
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.judges.judging import Bench
 from worldgym.stats.repeated_failures import RepeatedFailures
-
-LOST_NAME = "lost.jsonl"  # in RUN: batches that were lost with their workers, and done again
 
 
 @dataclass(frozen=True)
@@ -146,4 +145,4 @@ def given_up(lost: str) -> str:
 def say_lost(out: Path, reason: str) -> None:
     """An infrastructure failure, which is no trial's: told, and kept in RUN/lost.jsonl."""
     print(f"worldgym: {reason}; repeated on another worker", file=sys.stderr, flush=True)
-    append_line(out / LOST_NAME, {"reason": reason})
+    append_line(out / LOST_NAME, {"time": now(), "reason": reason})

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from worldgym.io.files import write_together
 
+LOST_NAME = "lost.jsonl"  # in RUN: batches that were lost with their workers, and run again
+
 
 class RunFiles(Protocol):
     """Where the files of trials are put, by their names in the run."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from worldgym.io.jsonl import read_lines
+from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_records import PLANNED_KEY
 from worldgym.report.section import ReportFacts, Section
 
@@ -34,12 +36,15 @@ def made_section(facts: ReportFacts) -> Section:
 
 
 def _losses(facts: ReportFacts) -> list[tuple[str, str, int]]:
-    """(what, reason, how many) of everything that entered no rate or was flagged, the most frequent
-    of each kind."""
+    """(what, reason, how many) of everything that entered no rate, was flagged or was lost with
+    its worker, the most frequent of each kind."""
     unscored = Counter(r.reason for r in facts.outcome.finished if r.score is None)
     failed = Counter(r.failure_reason for r in facts.attempts if r.failure_reason is not None)
     flags = Counter(flag for r in facts.outcome.finished for flag in r.flags)
+    lost = facts.run / LOST_NAME
+    again = read_lines(lost, "a list of lost batches", "remove it") if lost.exists() else []
     kinds: Mapping[str, Counter[str]] = {
+        "batches run again": Counter(str(line.data["reason"]) for line in again),
         "unscored trials": unscored,
         "failed attempts": failed,
         "flagged trials": flags,
