@@ -56,7 +56,7 @@ def _counts(policy: str, rate: float, trials: int, truth: float | None) -> dict[
         "failed": 0,
         "planned": trials,
         "missing": 0,
-        "frames": trials,
+        "initial_frames": trials,
         "rate": rate if trials else None,
         "low": 0.25,
         "high": 0.7,

@@ -12,6 +12,7 @@ from worldgym.io.migration import (
     migrated_config,
     migrated_predictor,
     migrated_signals,
+    migrated_summary,
 )
 
 
@@ -70,6 +71,24 @@ def test_lines_of_signals_keep_trial_and_values() -> None:
         "trial": "p door/1 0",
         "signals": {"mean_action_error": -1.5, "codec_error": 0.5},
     }
+
+
+def test_counts_of_a_summary_are_renamed_and_names_of_tasks_are_not() -> None:
+    old = {
+        "cells": [{"frames": 3, "absent": [{"task": "frames", "first": 0, "last": 2}]}],
+        "trust": {"tasks": {"frames": {"colour": "red", "reason": ""}}},
+        "flags": [{"tasks": {"frames": ["frames/0"]}, "succeeded": {"frames": 1}}],
+        "agreement": {"trial_frames": 4},
+    }
+    new = {
+        "cells": [
+            {"initial_frames": 3, "absent": [{"initial_frame": "frames", "first": 0, "last": 2}]}
+        ],
+        "trust": {"tasks": {"frames": {"colour": "red", "reason": ""}}},
+        "flags": [{"tasks": {"frames": ["frames/0"]}, "succeeded": {"frames": 1}}],
+        "agreement": {"trial_initial_frames": 4},
+    }
+    assert migrated_summary(old) == new == migrated_summary(new)
 
 
 @pytest.mark.parametrize(

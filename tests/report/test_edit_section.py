@@ -50,7 +50,7 @@ def run(folder: Path) -> RunLog:
 
 def test_words() -> None:
     assert (points(0.123), points(-0.06), points(None)) == ("+12", "−6", "–")
-    known = Drop(drop=0.5, low=0.2, high=0.75, p=0.1, n=8, frames=8, unpaired=0)
+    known = Drop(drop=0.5, low=0.2, high=0.75, p=0.1, n=8, initial_frames=8, unpaired=0)
     assert interval(known) == "+50 [+20, +75]" and interval(replace(known, drop=None)) == "–"
 
 

@@ -178,6 +178,7 @@ def test_a_comparison_of_nothing_claims_nothing(n: int) -> None:
     (pair,) = of(drawn(A=0.5, B=0.5)).comparisons
     value = -0.18 if n else None
     ends = {"low": -0.3, "high": -0.06, "low_all": -0.4, "high_all": 0.0}
-    told = compared(replace(pair, a="A", b="B", value=value, p_holm=1.0, n=n, frames=n, **ends), 6)
+    row = replace(pair, a="A", b="B", value=value, p_holm=1.0, n=n, initial_frames=n, **ends)
+    told = compared(row, 6)
     assert ("share no scored trial" in told) == (n == 0)
     assert n == 0 or ("−18.0 points" in told and "−40 to 0" in told and "p = 1," in told)

@@ -45,7 +45,7 @@ def test_summary_page_and_terminal_say_the_same(tmp_path: Path) -> None:
     )
     kept = json.loads((tmp_path / "summary.json").read_text())
     told = {(c["policy"], c["task"]): c["absent"] for c in kept["cells"]}
-    assert told["late", "door"][0] == {"task": "door/0", "first": 1, "last": 3}
+    assert told["late", "door"][0] == {"initial_frame": "door/0", "first": 1, "last": 3}
     page = (tmp_path / "report.html").read_text()
     first = page.index("<section")
     assert page[first:].startswith('<section id="missing"')

@@ -60,7 +60,7 @@ def test_bias_is_said_with_its_side(found: Bias, said: str) -> None:
 def test_verdicts() -> None:
     assert verdict_sentence(summary()) == ""
     known = {"trial_agreement": 0.9, "trial_n": 30, "trial_low": 0.74, "trial_high": 0.97}
-    told = verdict_sentence(against_truth(**known, trial_frames=10))
+    told = verdict_sentence(against_truth(**known, trial_initial_frames=10))
     assert plain(told) == (
         "The judge's verdict equals the truth in 90 % of 30 trials on 10 initial frames (95 % "
         "confidence interval 74–97 %)."

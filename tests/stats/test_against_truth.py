@@ -64,7 +64,7 @@ def test_verdict_agreement_counts_initial_frames() -> None:
     for records in (once, often):
         found = summarize(HEADER, records).agreement
         spans.append((found.trial_agreement, found.trial_low, found.trial_high))
-        assert found.trial_frames == 30 and found.trial_n == len(records)
+        assert found.trial_initial_frames == 30 and found.trial_n == len(records)
     assert spans[0] == pytest.approx(spans[1])
     assert spans[0][1] < spans[0][0] < spans[0][2]
 
@@ -73,7 +73,7 @@ def test_without_truth_single_trials_tell_nothing() -> None:
     found = summarize(HEADER, [record("a", "t/0", 1.0, None)]).agreement
     names = ("trial_agreement", "trial_low", "trial_high", "frame_correlation")
     assert [vars(found)[name] for name in names] == [None] * 4
-    assert found.trial_n == found.trial_frames == 0
+    assert found.trial_n == found.trial_initial_frames == 0
 
 
 def test_sampling_variances_are_those_of_repeated_studies() -> None:

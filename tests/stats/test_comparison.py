@@ -151,9 +151,9 @@ def test_a_single_frame_says_little_of_others() -> None:
     a, b = np.array([1.0, 1, 1, 0] * 5), np.array([0.0, 0, 1, 0] * 5)
     found = paired_difference(a, b, ["x"] * 20)
     assert (found.low, found.high) == pytest.approx(tango_interval(0.5, 0, 1)) and found.p == 1.0
-    assert (found.n, found.frames) == (20, 1)
+    assert (found.n, found.initial_frames) == (20, 1)
     apart = unpaired_difference(a, ["x"] * 20, b, ["y"] * 20)
-    assert apart.p == 1.0 and apart.frames == 1 and apart.low < -0.3
+    assert apart.p == 1.0 and apart.initial_frames == 1 and apart.low < -0.3
 
 
 @pytest.mark.parametrize("n", [3, 10, 40])

@@ -55,7 +55,7 @@ GROUPS = np.arange(N // 2) % 2
 
 
 def drop(predicted: float, true: float) -> PolicyDrop:
-    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "frames": 1, "unpaired": 0}
+    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "initial_frames": 1, "unpaired": 0}
     rates = {"nominal_rate": None, "edited_rate": None}
     return PolicyDrop(policy="p", axis="x", drop=predicted, true_drop=true, **known, **rates)
 

@@ -45,7 +45,7 @@ def test_policies_are_compared_on_common_scored_trials() -> None:
     ]
     found = compared(records, ["poor", "good"])
     (comparison,) = found.comparisons
-    assert (comparison.a, comparison.b, comparison.n, comparison.frames) == (
+    assert (comparison.a, comparison.b, comparison.n, comparison.initial_frames) == (
         "good",
         "poor",
         60,

@@ -108,7 +108,7 @@ def test_no_edit_no_figures() -> None:
 
 
 def with_drops(drop: float | None, true_drop: float | None = None) -> PolicyDrop:
-    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "frames": 1, "unpaired": 0}
+    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "initial_frames": 1, "unpaired": 0}
     rates = {"nominal_rate": None, "edited_rate": None}
     return PolicyDrop(policy="p", axis="x", drop=drop, true_drop=true_drop, **known, **rates)  # type: ignore[arg-type]
 

@@ -74,10 +74,10 @@ def test_an_older_log_tells_what_other_policies_have_and_how_many_were_asked_for
 @given(st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=60))
 def test_absent_trials_are_rows_of_repeats_without_gaps(missing: set[tuple[str, int]]) -> None:
     rows = absent_trials(missing)
-    told = [(row.task, i) for row in rows for i in range(row.first, row.last + 1)]
+    told = [(row.initial_frame, i) for row in rows for i in range(row.first, row.last + 1)]
     assert told == sorted(missing)[: len(told)]
     assert len(told) == len(missing) or len(rows) == ABSENT
-    assert all((row.task, row.last + 1) not in missing for row in rows)
+    assert all((row.initial_frame, row.last + 1) not in missing for row in rows)
 
 
 def test_missing_trials_of_edited_twins_are_counted_apart() -> None:

@@ -59,7 +59,7 @@ def test_one_cell_by_hand() -> None:
         failed=1,
         planned=5,
         missing=0,
-        frames=2,
+        initial_frames=2,
         rate=0.5,
         low=repeated.low,
         high=repeated.high,
@@ -217,7 +217,7 @@ def test_the_mean_over_tasks_weighs_them_alike() -> None:
     assert [p.mean_over_tasks for p in summary.policies] == pytest.approx(
         [(0.95 + 0.4) / 2, (0.85 + 0.1) / 2]
     )
-    assert summary.unequal_mixture and [p.frames for p in summary.policies] == [120, 120]
+    assert summary.unequal_mixture and [p.initial_frames for p in summary.policies] == [120, 120]
     lacking = summarize(header(["a", "b"]), run({"a": {"t": [1.0], "u": [0.0]}, "b": {"t": [1.0]}}))
     assert [p.mean_over_tasks for p in lacking.policies] == [0.5, None]
     equal = summarize(

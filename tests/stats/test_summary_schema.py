@@ -95,6 +95,16 @@ def test_a_wrong_value_is_named_by_schema_and_reader(
     assert where in str(told.value)
 
 
+def test_a_summary_of_an_earlier_version_opens(tmp_path: Path) -> None:
+    summary = whole()
+    text = json.dumps(summary.to_json()).replace('"initial_frames":', '"frames":')
+    text = text.replace('"trial_initial_frames":', '"trial_frames":')
+    text = text.replace('"initial_frame":', '"task":')
+    (tmp_path / SUMMARY_NAME).write_text(text)
+    assert '"frames"' in text and '"trial_frames"' in text
+    assert Summary.read(tmp_path) == summary
+
+
 def misfit(value: Any, schema: dict[str, Any], defs: dict[str, Any], where: str = "") -> str:
     """Where a value does not fit, by the words of JSON Schema that ours uses; empty if it does."""
     if "$ref" in schema:

@@ -6,6 +6,7 @@ Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep n
 checkpoint    config.json: keys, and the kind               `migrated_config`
 folders       what lies beside a world or in a run          `found_beside`
 trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`
+summary       summary.json of a run                         `migrated_summary`
 stages        of `worldgym reference chain`: their commands `migrated_command`
 """
 
@@ -35,6 +36,8 @@ SIGNALS = {
     "spread": "latent_variation",
     "wavering": "judge_variation",
 }
+COUNTS = {"frames": "initial_frames", "trial_frames": "trial_initial_frames"}  # at any depth
+BY_TASK = {"succeeded"}  # numbers by task
 VERBS = {
     "check-calibration": "validate-calibration",
     "check-crossings": "measure-crossings",
@@ -78,6 +81,24 @@ def migrated_signals(line: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = renamed_keys(line, TRUST_KEYS | SIGNALS)
     if isinstance(found.get("measured_with"), dict):
         found["measured_with"] = _migrated_model(found["measured_with"])
+    return found
+
+
+def migrated_summary(data: Any) -> Any:
+    """summary.json, or a part of it. Tasks and policies may have any name, so a key is renamed only
+    where it counts, and never in the objects that count by task."""
+    if isinstance(data, list):
+        return [migrated_summary(value) for value in data]
+    if not isinstance(data, Mapping):
+        return data
+    found = {
+        COUNTS.get(key, key) if isinstance(value, int) else key: value
+        if key in BY_TASK
+        else migrated_summary(value)
+        for key, value in data.items()
+    }
+    if {"task", "first", "last"} == set(found):  # a row of absent trials
+        found["initial_frame"] = found.pop("task")
     return found
 
 

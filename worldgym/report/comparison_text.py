@@ -125,7 +125,9 @@ def _answer(row: BaselineAnswer, test: BaselineTest) -> str:
         return f"{row.policy}: undecided; it shares no scored trial with {test.baseline}"
     several = f", corrected for {len(test.answers)} policies" if len(test.answers) > 1 else ""
     bounds = f"one-sided 95 % bounds {points(row.low)} and {points(row.high)}{several}"
-    trials = f"{number_of(row.n, 'common trial')} on {number_of(row.frames, 'initial frame')}"
+    trials = (
+        f"{number_of(row.n, 'common trial')} on {number_of(row.initial_frames, 'initial frame')}"
+    )
     missing = (
         f"; {number_of(row.missing, 'planned trial')} of the two missing" if row.missing else ""
     )

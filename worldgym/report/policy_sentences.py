@@ -47,7 +47,7 @@ def compared(pair: PolicyComparison, pairs: int) -> str:
         return f"{pair.a} and {pair.b} share no scored trial"
     low, high = (pair.low_all, pair.high_all) if pairs > 1 else (pair.low, pair.high)
     answer = f"{pair.a} is better" if pair.shown else "no clear difference"
-    trials = f"{number_of(pair.n, 'common trial')} on {_frames(pair.frames)}"
+    trials = f"{number_of(pair.n, 'common trial')} on {_frames(pair.initial_frames)}"
     by_interval = low > 0 or high < 0
     decides = "" if by_interval == pair.shown else "; the interval is approximate, p decides"
     return (
@@ -63,7 +63,7 @@ def rates_sentence(summary: Summary) -> str:
     if len(scored) < 2:
         return ""
     best, *others = (scored[row.policy] for row in summary.rank_intervals)
-    alike = len({(policy.trials, policy.frames) for policy in scored.values()}) == 1
+    alike = len({(policy.trials, policy.initial_frames) for policy in scored.values()}) == 1
     parts = [f"{best.policy} {_rate(best, alike, f'{CONFIDENCE} ')}"]
     parts += [f"{policy.policy} {_rate(policy, alike)}" for policy in others[: NAMED - 1]]
     if len(scored) > NAMED:
@@ -136,7 +136,7 @@ def all_tasks(summary: Summary) -> str:
 
 def counted_trials(counts: SuccessCounts) -> str:
     """ "120 trials on 60 initial frames"."""
-    return f"{number_of(counts.trials, 'trial')} on {_frames(counts.frames)}"
+    return f"{number_of(counts.trials, 'trial')} on {_frames(counts.initial_frames)}"
 
 
 def named(policies: Sequence[str]) -> str:

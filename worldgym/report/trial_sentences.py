@@ -45,9 +45,9 @@ def lacking_cells(summary: Summary) -> list[CellSummary]:
 def absent_words(cell: CellSummary, most: int) -> str:
     """ "door/3, repeats 2 to 9; door/4, repeat 2; and more": trials that a cell lacks."""
     named = [
-        f"{row.task}, repeat {row.first}"
+        f"{row.initial_frame}, repeat {row.first}"
         if row.first == row.last
-        else f"{row.task}, repeats {row.first} to {row.last}"
+        else f"{row.initial_frame}, repeats {row.first} to {row.last}"
         for row in cell.absent[:most]
     ]
     told = sum(row.last - row.first + 1 for row in cell.absent[:most])

@@ -73,7 +73,7 @@ def verdict_sentence(summary: Summary) -> str:
     if measures.trial_low is None or measures.trial_high is None:
         return ""
     interval = f"{CONFIDENCE} {span(measures.trial_low, measures.trial_high)}"
-    frames = number_of(measures.trial_frames, "initial frame")
+    frames = number_of(measures.trial_initial_frames, "initial frame")
     share = percent(measures.trial_agreement)
     trials = number_of(measures.trial_n, "trial")
     return f"The judge's verdict equals the truth in {share} of {trials} on {frames} ({interval})."

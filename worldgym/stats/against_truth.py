@@ -36,7 +36,7 @@ class TruthAgreement(Agreement):
     """upper end"""
     trial_n: int = 0
     """scored trials of known truth"""
-    trial_frames: int = 0
+    trial_initial_frames: int = 0
     """their initial frames"""
     frame_correlation: float | None = None
     """correlation of verdict and truth of the same initial frame, within cells; an imperfect
@@ -62,7 +62,7 @@ def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[Attempted]) -
         trial_low=right.low if known else None,
         trial_high=right.high if known else None,
         trial_n=len(known),
-        trial_frames=len(set(frames)),
+        trial_initial_frames=len(set(frames)),
         frame_correlation=together,
     )
 

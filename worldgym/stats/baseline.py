@@ -22,7 +22,7 @@ class BaselineAnswer:
     """its name"""
     n: int
     """common trials"""
-    frames: int
+    initial_frames: int
     """their initial frames"""
     missing: int
     """planned trials of the two that the log lacks; with one the answer is "undecided", because the
@@ -85,7 +85,7 @@ def against_baseline(
             BaselineAnswer(
                 policy=policy,
                 n=len(frames),
-                frames=len(np.unique(frames)),
+                initial_frames=len(np.unique(frames)),
                 missing=lacking,
                 **vars(found),
             )

@@ -31,7 +31,7 @@ class Difference:
     """Rate of A minus rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval,
     p-value of "no difference".
 
-    frames: number of initial frames that they come from (unpaired: of the side that has fewer).
+    initial_frames: number of those that they come from (unpaired: of the side that has fewer).
     Interval and p-value are about new frames like these, so a single frame says little. value is
     None, the interval (-1, 1) and p 1 where there is nothing to compare.
     """
@@ -41,7 +41,7 @@ class Difference:
     high: float
     p: float
     n: int
-    frames: int = 0
+    initial_frames: int = 0
 
 
 NOTHING = Difference(None, -1.0, 1.0, 1.0, 0)

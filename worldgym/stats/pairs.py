@@ -69,7 +69,7 @@ class PolicyComparison:
     """p-value of "no difference", of this pair alone"""
     n: int
     """common trials"""
-    frames: int
+    initial_frames: int
     """their initial frames"""
     low_all: float
     """lower end of the interval that holds for all pairs together at 95 % (Bonferroni)"""
@@ -190,7 +190,7 @@ def _ranking(table: ScoreTable, scored: Sequence[str]) -> CommonTrialRanking | N
         **vars(ranking(of_kept).named([scored[p] for p in kept])),
         values=tuple((values - values.mean()).tolist()),
         trials=len(of_kept.frames),
-        frames=len(set(of_kept.frames)),
+        initial_frames=len(set(of_kept.frames)),
     )
 
 

@@ -63,7 +63,7 @@ class Drop:
     """p-value of "no drop", of this row alone"""
     n: int
     """pairs in which both trials are scored"""
-    frames: int
+    initial_frames: int
     """their initial frames"""
     unpaired: int
     """pairs in which one trial has no score"""

@@ -20,8 +20,8 @@ Repeats = Mapping[str, Mapping[str, int]]  # group => task => number of repeats
 class AbsentTrials:
     """Repeats of an initial frame that the log lacks, whether run or failed."""
 
-    task: str
-    """name of the initial frame (the task of the log's trials)"""
+    initial_frame: str
+    """its name (the task of the log's trials)"""
     first: int
     """the first repeat of a row without a gap"""
     last: int
@@ -160,13 +160,13 @@ def absent_trials(missing: Iterable[TaskRepeat]) -> tuple[AbsentTrials, ...]:
     found: list[AbsentTrials] = []
     for task, repeat in sorted(missing):
         before = found[-1] if found else None
-        if before is not None and (before.task, before.last + 1) == (task, repeat):
+        if before is not None and (before.initial_frame, before.last + 1) == (task, repeat):
             found[-1] = AbsentTrials(task, before.first, repeat)
         elif len(found) == ABSENT:
             break
         else:
             found.append(AbsentTrials(task, repeat, repeat))
-    return tuple(row for row in found if row.task != UNNAMED)
+    return tuple(row for row in found if row.initial_frame != UNNAMED)
 
 
 def _trials(repeats: Mapping[str, int]) -> set[TaskRepeat]:

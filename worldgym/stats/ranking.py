@@ -86,7 +86,7 @@ class CommonTrialRanking(PolicyRanking):
     """success rate on common trials minus the mean of the ranked policies, in [-1, 1]"""
     trials: int
     """common trials that were used"""
-    frames: int
+    initial_frames: int
     """their initial frames"""
 
 

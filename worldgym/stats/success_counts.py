@@ -54,7 +54,7 @@ class SuccessCounts:
     """trials that the run was to have"""
     missing: int
     """planned trials that the log lacks"""
-    frames: int
+    initial_frames: int
     """initial frames of the scored trials"""
     rate: float | None
     """success rate in the world model, in [0, 1]; null without a scored trial"""
@@ -116,7 +116,7 @@ def success_numbers(
         "successes": _whole(rate.successes),
         "unscored": len(trials) - failed - len(scored),
         "failed": failed,
-        "frames": rate.frames,
+        "initial_frames": rate.frames,
         "rate": rate.value,
         "low": rate.low,
         "high": rate.high,

@@ -12,6 +12,7 @@ from typing import Any
 
 from worldgym.io.files import read_json
 from worldgym.io.json_form import to_json, written_schema
+from worldgym.io.migration import migrated_summary
 from worldgym.io.records import from_mapping, located
 from worldgym.stats.against_truth import TruthAgreement
 from worldgym.stats.expenses import RunExpenses
@@ -126,11 +127,12 @@ class Summary:
 
     @staticmethod
     def read(run: Path) -> Summary:
-        """RUN/summary.json. InputError if it is absent or not what this version writes."""
+        """RUN/summary.json, also of an earlier version as far as it differs in names alone.
+        InputError if it is absent or not what this version writes."""
         path = run / SUMMARY_NAME
         values = read_json(path, "the summary of a run")
         with located(path, "write it again with `worldgym report`"):
-            return Summary.from_json(values)
+            return Summary.from_json(migrated_summary(values))
 
 
 def summary_schema() -> dict[str, Any]:

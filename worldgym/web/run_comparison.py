@@ -167,7 +167,7 @@ def _short(name: str) -> str:
 
 
 def _rates_csv(summary: Summary) -> str:
-    columns = ("policy", "task", "trials", "successes", "rate", "low", "high", "frames")
+    columns = ("policy", "task", "trials", "successes", "rate", "low", "high", "initial_frames")
     rows = [[vars(cell)[column] for column in columns] for cell in summary.cells]
     return _csv(columns, rows)
 
@@ -181,7 +181,7 @@ def _pairs_csv(summary: Summary) -> str:
         "high",
         "p",
         "n",
-        "frames",
+        "initial_frames",
         "low_all",
         "high_all",
         "p_holm",
