@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from worldgym.errors import InputError
-from worldgym.io.devices import device_name, resolve_device
+from worldgym.io.devices import device_name, gpu_share, resolve_device
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.load_policy import load_policy
 from worldgym.train.training_state import hold_settings
@@ -52,6 +52,16 @@ def test_what_is_not_there_is_one_sentence(
     with pytest.raises(InputError) as wrong:
         resolve_device(asked)
     assert str(wrong.value).startswith(said) and "\n" not in str(wrong.value)
+
+
+def test_the_share_of_a_gpu_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards(monkeypatch, 0)
+    assert gpu_share() is None
+    cards(monkeypatch, 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (0, 80 * 2**30))
+    for reserved, share in ((0, None), (2**30, 0.03), (15 * 2**30, 0.22), (80 * 2**30, 1.0)):
+        monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda reserved=reserved: reserved)
+        assert gpu_share() == share
 
 
 def test_every_loader_asks_before_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

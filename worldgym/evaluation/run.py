@@ -32,6 +32,7 @@ from worldgym.evaluation.trials import in_batches, left_of
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
 from worldgym.io.attempts import trial_key
+from worldgym.io.devices import gpu_share
 from worldgym.io.progress import progress
 from worldgym.io.run_files import FolderFiles
 from worldgym.io.run_log import RunLog, began_with
@@ -116,6 +117,7 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
                     _run_elsewhere(run, batches, executor, load or partial(replace, plan), ending)
                 else:
                     _run_what_is_left(run, batches, ending)
+                    _say_share(batches)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
@@ -198,6 +200,17 @@ def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRec
         for trial in batch:
             if not run.log.tried(*trial_key(policy.name, trial)):
                 yield failed_record(run, policy.name, trial, reason)
+
+
+def _say_share(batches: Batches) -> None:
+    """How many workers like this process could share its GPU."""
+    share = gpu_share() if batches else None
+    if share is not None and share <= 0.5:
+        print(
+            f"worldgym: this took {share:.0%} of its GPU's memory at most; on a cluster "
+            f"--gpus {share:.2f} lets {int(1 / share)} workers share one",
+            file=sys.stderr,
+        )
 
 
 def _say_what_is_there(out: Path, done: int, planned: int) -> None:

@@ -3,6 +3,7 @@ interprets such a word; loaders pass it here."""
 
 from __future__ import annotations
 
+import math
 import re
 
 import torch
@@ -11,6 +12,7 @@ from worldgym.errors import InputError
 
 CPU = "cpu"
 NAMED = "auto, cpu, cuda, cuda:N or mps"
+CONTEXT = 2**29  # bytes that a process takes on a GPU beside its tensors, about
 CUDA = re.compile(r"cuda(?::(\d{1,3}))?")
 
 
@@ -42,6 +44,15 @@ def device_name(device: torch.device | str) -> str:
     kind = torch.device(device)
     card = f": {torch.cuda.get_device_name(kind)}" if kind.type == "cuda" else ""
     return f"{kind.type}{card}"
+
+
+def gpu_share() -> float | None:
+    """Share of its GPU's memory that this process has taken at most, a tenth more, in hundredths;
+    None where it has used no CUDA GPU."""
+    if not torch.cuda.is_available() or not (peak := torch.cuda.max_memory_reserved()):
+        return None
+    _, total = torch.cuda.mem_get_info()
+    return min(math.ceil(110 * (peak + CONTEXT) / total) / 100, 1.0)
 
 
 def _on_cuda(asked: str, number: int) -> str:
