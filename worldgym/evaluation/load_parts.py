@@ -88,16 +88,14 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
             truth = folder
     if isinstance(judge, str | Path):
         judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
-    trust = config.trust
+    place = _folder_of(sources.world) if isinstance(world, DiffusionWorld) else None
+    trust = config.trust or (None if place is None else _trust_beside(place))
+    chunk = max((known.policy.chunk for known in loaded), default=1)
+    batch = chosen_batch(config.batch, world, config.out, chunk)
+    config = replace(config, truth=truth, trust=trust, batch=batch)
     origin = Origin.of_parts(loaded, settings, sources.device)
     if isinstance(world, DiffusionWorld):
-        familiarity = None
-        if isinstance(sources.world, str | Path):
-            place = bundled(sources.world, "world")
-            familiarity = familiarity_of(place, world.codec)
-            trust = trust or _trust_beside(place)
-        chunk = max((known.policy.chunk for known in loaded), default=1)
-        config = replace(config, batch=chosen_batch(config.batch, world, config.out, chunk))
+        familiarity = None if place is None else familiarity_of(place, world.codec)
         engine = engine_of_run(sources.engine, config.out)
         world = on_engine(world, engine, _work(world, loaded, tasks, config))
         origin = Origin.of(world, loaded, settings, familiarity)
@@ -108,9 +106,8 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         origin = Origin.of(world, loaded, settings)
     elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
         origin = replace(origin, settings={**origin.settings, "world_code": code})
-    resolved = replace(config, truth=truth, trust=trust)
     policies = [known.policy for known in loaded]
-    return plan_evaluation(resolved, world, policies, tasks, judge, origin)
+    return plan_evaluation(config, world, policies, tasks, judge, origin)
 
 
 def as_loaded(sources: Sources, plan: EvaluationPlan) -> Sources:
@@ -170,6 +167,11 @@ def _by_robot(loaded: Loaded, spec: ActionSpec, robot: str) -> Loaded:
     if policy.spec.mode not in JOINT_MODES or spec.mode in JOINT_MODES:
         return loaded
     return replace(loaded, policy=spoken_in(PosedPolicy(policy, Arm.of(robot)), spec))
+
+
+def _folder_of(world: str | Path | World[Any]) -> Path | None:
+    """Of a world of ours that was named; None of an object."""
+    return bundled(world, "world") if isinstance(world, str | Path) else None
 
 
 def _trust_beside(world: Path) -> Path | None:
