@@ -109,7 +109,7 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     )
     assert [cell["task"] for cell in bridge17["cells"]] == ["08-put-carrot-on-plate"]
     assert "rlds: 3 episodes, 3 read, 0 broken" in out and "hdf5 (robomimic): 2 episodes" in out
-    assert "stores/train: 3 episodes written, 0 skipped" in out and "tasks/bridge17: 1 tasks" in out
+    assert "stores/train: 3 episodes written, 0 skipped" in out and "tasks/bridge17: 1 task" in out
     with Image.open(work / "sheet.png") as sheet:
         assert sheet.height == 3 * 128
     store, released = EpisodeStore(work / "stores/train"), EpisodeStore(work / "stores/released")

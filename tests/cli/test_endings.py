@@ -90,7 +90,7 @@ def test_some_trials_failed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(monkeypatch, evaluated(tmp_path, [Broken(), FakePolicy(name="sound")])) == 4
-    assert "1 trials failed and 0 were not started" in (said := capsys.readouterr().err)
+    assert "1 trial failed, 0 not started" in (said := capsys.readouterr().err)
     assert "RuntimeError: CUDA out of memory (1 x)" in said
     # the same run, fixed
     assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy(), FakePolicy(name="sound")])) == 0
@@ -100,7 +100,7 @@ def test_some_trials_are_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy()], max_minutes=0.0)) == 75
-    assert "2 trials were not started" in capsys.readouterr().err
+    assert "not started: 2 trials" in capsys.readouterr().err
 
 
 def test_a_start_that_did_its_part_of_a_larger_run_is_done(
@@ -133,7 +133,7 @@ def test_a_command_of_several_runs_ends_as_they_did(
 
     assert ends("whole", "whole") == 0
     assert ends("whole", "part") == 75
-    assert "2 trials were not started" in capsys.readouterr().err
+    assert "not started: 2 trials" in capsys.readouterr().err
     assert ends("whole", "part", "broken") == 3
     assert "every trial failed" in capsys.readouterr().err
 

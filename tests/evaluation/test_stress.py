@@ -125,7 +125,7 @@ def test_a_round_that_was_ended_early_decides_nothing(tmp_path: Path) -> None:
     resets = tmp_path / "resets"
     resets.mkdir()
     place = tmp_path / "ended"
-    with pytest.raises(Unfinished, match="were not started"):
+    with pytest.raises(Unfinished, match="not started: "):
         run(place, Interrupted(level=0.9, folder=resets), batch=8)
     assert not (place / "out" / "stress.json").exists()
     assert not (place / "out" / "search-2").exists()

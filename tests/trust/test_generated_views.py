@@ -45,5 +45,5 @@ def test_a_world_that_knows_is_better_than_any_picture() -> None:
     np.testing.assert_array_equal(found.frames[:, 1], found.frames[:, 2])
     (fewer,) = view_quality(Mirror(views=VIEWS), VIEWS, episodes((1,)))
     assert fewer.episodes == 2
-    with pytest.raises(InputError, match="1 episodes have the view wrist"):
+    with pytest.raises(InputError, match="episodes with the view wrist: 1;"):
         view_quality(Mirror(views=VIEWS), VIEWS, episodes((0, 1)))

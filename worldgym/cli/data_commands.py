@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from worldgym.cli.options import Positional
 from worldgym.cli.output import print_skipped
 from worldgym.errors import InputError
+from worldgym.io.text import amount
 
 if TYPE_CHECKING:
     from worldgym.episodes.recording import SourceOptions
@@ -139,7 +140,8 @@ class Convert(ReadingOptions):
         )
         kept = f", {len(done.kept)} were there" if done.kept else ""
         print(
-            f"{self.out}: {len(done.written)} episodes written{kept}, {len(done.skipped)} skipped"
+            f"{self.out}: {amount(len(done.written), 'episode')} written{kept}, "
+            f"{len(done.skipped)} skipped"
         )
         for sentence in done.sentences():
             print(sentence)

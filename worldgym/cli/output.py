@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from worldgym.errors import Incomplete, NothingWorked, Unfinished
-from worldgym.io.text import clean
+from worldgym.io.text import amount, clean
 
 if TYPE_CHECKING:
     from worldgym.api import Run
@@ -55,11 +55,13 @@ def end_as(runs: Sequence[Run]) -> None:
         failed += not_done[0]
         left += not_done[1]
     if left and not failed:
-        raise Unfinished(f"{left} trials were not started; the same command continues from there")
+        raise Unfinished(
+            f"not started: {amount(left, 'trial')}; the same command continues from there"
+        )
     if failed:
         said = (
-            f"{failed} trials failed and {left} were not started; "
-            "the same command continues from there"
+            f"{amount(failed, 'trial')} failed, {left} not started; "
+            f"the same command continues from there"
         )
         raise Incomplete("\n".join([said, *lines]))
 

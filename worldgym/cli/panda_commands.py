@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from worldgym.io.text import amount
+
 
 @dataclass(frozen=True)
 class RecordPanda:
@@ -34,7 +36,7 @@ class RecordPanda:
                 self.out, self.episodes, self.first_seed, tasks, self.size, self.processes
             )
         )
-        print(f"{store.root}: {len(store)} episodes, views {', '.join(store.views)}")
+        print(f"{store.root}: {amount(len(store), 'episode')}, views {', '.join(store.views)}")
         for task in tasks:
             own = [info for info in store if info.extras.get("task") == task]
             moved = Counter(str(info.extras.get("behaviour")) for info in own)

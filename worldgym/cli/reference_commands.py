@@ -9,6 +9,7 @@ from typing import Literal
 
 from worldgym.cli.options import JudgePlace, Policies, WorldPlace
 from worldgym.errors import InputError
+from worldgym.io.text import amount
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Record:
             )
         )
         print(
-            f"{store.root}: {len(store)} episodes, {sum(bool(info.success) for info in store)} "
-            f"successes"
+            f"{store.root}: {amount(len(store), 'episode')}, "
+            f"{sum(bool(info.success) for info in store)} of them successes"
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgym.cli.options import JudgePlace, Policies, WorldPlace
+from worldgym.io.text import amount
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class GenerateReplays:
         from worldgym.reference.generated_replays import ReplayConfig, generate_replays
 
         config = ReplayConfig(self.world, self.data, self.out, self.every, self.batch)
-        print(f"{self.out}: {len(generate_replays(config))} episodes")
+        print(f"{self.out}: {amount(len(generate_replays(config)), 'episode')}")
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class GenerateRollouts:
         )
         generated = [info for info in store if is_closed_loop(info)]
         print(
-            f"{store.root}: {len(store)} episodes, {len(generated)} from closed loops, "
+            f"{store.root}: {amount(len(store), 'episode')}, {len(generated)} from closed loops, "
             f"{sum(bool(i.success) for i in generated)} of them successes"
         )
 

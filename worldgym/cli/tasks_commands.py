@@ -9,6 +9,7 @@ from pathlib import Path
 from worldgym.cli.data_commands import ReadingOptions
 from worldgym.cli.options import EngineName, JudgePlace, Positional, TasksPlace, WorldPlace
 from worldgym.cli.output import answer, command_line, end_as, print_skipped
+from worldgym.io.text import amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ class New(ReadingOptions):
             self.strict,
         )
         names, skipped = new_tasks(request)
-        print(f"{self.out}: {len(names)} tasks, {len(skipped)} episodes skipped")
+        print(
+            f"{self.out}: {amount(len(names), 'task')}, {amount(len(skipped), 'episode')} skipped"
+        )
         print_skipped(skipped)
 
 
@@ -59,7 +62,7 @@ class Bridge17:
         from worldgym.tasks.bridge17 import make_bridge17
 
         names, missing = make_bridge17(self.frames, self.out, self.size)
-        print(f"{self.out}: {len(names)} tasks")
+        print(f"{self.out}: {amount(len(names), 'task')}")
         if missing:
             print(f"no initial frames for {', '.join(missing)}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from worldgym.episodes.inspection_result import Inspection
-from worldgym.io.text import clean
+from worldgym.io.text import amount, clean
 
 SHOWN = 5  # instructions and broken episodes that are named
 
@@ -21,8 +21,8 @@ def inspection_text(found: Inspection) -> str:
 
 def _lines(found: Inspection) -> Iterator[str]:
     yield (
-        f"{found.kind}: {found.episodes} episodes, {len(found.read)} read, {len(found.broken)} "
-        f"broken"
+        f"{found.kind}: {amount(found.episodes, 'episode')}, {len(found.read)} read, "
+        f"{len(found.broken)} broken"
     )
     yield f"cameras: {', '.join(found.cameras)} (read: {found.camera})"
     if found.views:

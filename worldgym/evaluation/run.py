@@ -37,6 +37,7 @@ from worldgym.io.progress import progress
 from worldgym.io.run_files import FolderFiles
 from worldgym.io.run_log import RunLog, began_with
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
+from worldgym.io.text import amount
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge
 from worldgym.policies.policy_protocol import Policy
@@ -64,7 +65,7 @@ class CarriedOut:
         follows would rest on a part of it."""
         if self.left:
             raise Unfinished(
-                f"{self.left} trials were not started; the same command continues from there"
+                f"not started: {amount(self.left, 'trial')}; the same command continues from there"
             )
         return self.summary
 

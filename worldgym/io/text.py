@@ -1,5 +1,5 @@
 """Text from outside, made safe to store: a file in UTF-8, a page, a table or a terminal can hold
-what `clean` returns."""
+what `clean` returns. And numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # C0 and C1 but tab and newline: no XML, and a terminal obeys them
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def amount(number: int, noun: str) -> str:
+    """ "1 trial", "2 trials"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def clean(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from worldgym.io.text import amount
+
 NBSP = "\N{NO-BREAK SPACE}"
 CHANCE = 0.001  # probabilities closer than this to 0 or 1 are not told apart from them
 CONFIDENCE = f"95{NBSP}% confidence interval"
@@ -60,7 +62,7 @@ def duration(seconds: float) -> str:
 
 def number_of(number: int, noun: str) -> str:
     """1 trial, 2 trials."""
-    return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
+    return amount(number, noun).replace(" ", NBSP, 1)
 
 
 def listed(parts: Sequence[str]) -> str:

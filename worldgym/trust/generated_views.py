@@ -41,7 +41,7 @@ def view_quality(
         own = [episode for episode in episodes if view not in episode.absent]
         if len(own) < 2:
             raise InputError(
-                f"{len(own)} episodes have the view {view}; give a store with two or more"
+                f"episodes with the view {view}: {len(own)}; give a store with two or more"
             )
         starts = np.stack([episode.frames[0] for episode in own])
         given = np.zeros(starts.shape[:2], np.bool_)
