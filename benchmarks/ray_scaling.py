@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from machine import note
 from sleeping_world import cluster_here, tasks
 
 from worldgym.evaluation import run as run_module
-from worldgym.evaluation.executor import Done, Executor, Setup, Watch
+from worldgym.evaluation.executor import Done, Executor, Results, Setup, Watch
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.ray_workers import RayExecutor
@@ -179,7 +179,7 @@ class InstantExecutor:
     files: bool
     workers: Executor | None = None
 
-    def run(self, setup: Setup[Any, Any], jobs: Sequence[Any], watch: Watch) -> Iterator[Done[Any]]:
+    def run(self, setup: Setup[Any, Any], jobs: Sequence[Any], watch: Watch) -> Results[Any]:
         instant: Callable[[], Instant] = partial(Instant, self.trials, self.files)
         if self.workers is not None:
             yield from self.workers.run(instant, jobs, watch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,12 +36,23 @@ def misled() -> Callable[[int], int]:
     return work
 
 
-def slow_squares(pids: Path) -> Callable[[int], int]:
+def child_ended() -> Callable[[int], int]:
+    """How a program ends that is told to."""
+
+    def work(job: int) -> int:
+        child = subprocess.Popen(["sleep", "60"])
+        child.terminate()
+        return child.wait(30)
+
+    return work
+
+
+def slow_squares(pids: Path, seconds: float = 0.3) -> Callable[[int], int]:
     """Leaves the number of its process in a folder."""
     (pids / str(os.getpid())).touch()
 
     def work(job: int) -> int:
-        time.sleep(0.3)
+        time.sleep(seconds)
         return job * job
 
     return work

@@ -1,5 +1,4 @@
-"""Every option that a message, a help text or a page of the browser names is one that some command
-has."""
+"""Every option that a message or a help text names is one that some command has."""
 
 from __future__ import annotations
 
@@ -14,7 +13,6 @@ from worldgym.cli.catalogue import commands
 from worldgym.cli.options import options_of
 
 ROOT = Path(__file__).parent.parent / "worldgym"
-TEMPLATES = sorted(ROOT.rglob("*.html"))
 NAMED = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
 OURS = {"--help", "--version"}  # of every command, and of the program: no fields
 ELSEWHERE = {  # options of other programs, by the file that names them
@@ -57,10 +55,3 @@ def test_every_option_that_is_named_exists(room: Path) -> None:
         name = str(path.relative_to(ROOT))
         found = unknown(texts(path.read_text(encoding="utf-8")), options)
         assert found == ELSEWHERE.get(name, set()), f"{name} names options that no command has"
-
-
-def test_pages_of_the_browser_name_options_that_exist() -> None:
-    commands_shown = re.compile(r"worldgym [^<]*")
-    for path in TEMPLATES:
-        lines = commands_shown.findall(path.read_text(encoding="utf-8"))
-        assert unknown(iter(lines), known()) == set(), path.name

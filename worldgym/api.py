@@ -122,14 +122,11 @@ class Run:
     folder: RUN, as `evaluate` and `worldgym evaluate` write it.   header: world, policies, judge,
     seed, versions and options.   summary: of this very log, if available.   not_done: trials
     that failed and that were left, of those that the evaluation which made this was to do; None of
-    a folder that was there.   InputError if there is no log, or a damaged one."""
+    a folder that was there.   ended_early: whether a time limit or a signal ended it.
+    InputError if there is no log, or a damaged one."""
 
     not_done: tuple[int, int] | None = None
-
-    @property
-    def left(self) -> int:
-        """Trials that the evaluation which made this did not begin: it was ended early."""
-        return 0 if self.not_done is None else self.not_done[1]
+    ended_early: bool = False
 
     def __init__(self, folder: str | Path, summary: Summary | None = None) -> None:
         self.folder = Path(folder)
@@ -202,6 +199,7 @@ def evaluate(
             trackers.log(values, step)
     run = Run(folder, done.summary)
     run.not_done = done.failed, done.left
+    run.ended_early = done.stopped
     return run
 
 

@@ -59,11 +59,11 @@ def command(*words: str) -> None:
 class Ended:
     """A run that was ended early."""
 
-    left = 3
+    ended_early = True
 
 
 def test_a_sweep_that_is_ended_early_begins_no_other_run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint(folder, 100)
     file = folder / "sweep.toml"
@@ -81,8 +81,10 @@ def test_a_sweep_that_is_ended_early_begins_no_other_run(
     monkeypatch.setattr("worldgym.cli.sweep_commands.preview_text", lambda expected: "")
     monkeypatch.setattr("worldgym.cli.sweep_commands.show", lambda run, as_json: None)
     monkeypatch.setattr("worldgym.cli.sweep_commands.end_as", lambda runs: None)
-    command()
+    with pytest.raises(AssertionError, match="75"):
+        command()
     assert len(asked) == 1 and 59.0 < asked[0] < 60.0  # minutes are those of the sweep
+    assert "not begun: 1 run; give the same command again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

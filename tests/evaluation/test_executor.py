@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-from job_work import broken, squares, stillborn
+from job_work import broken, child_ended, squares, stillborn
 from small_runs import contents, evaluated
 
 from worldgym.errors import InputError, WorkersLost
@@ -71,6 +74,54 @@ def test_workers_that_die_as_they_start_are_replaced_until_it_is_hopeless(tmp_pa
                 done(ProcessExecutor(2), setup, 3)
 
 
+ABANDONED = """
+import sys
+from functools import partial
+from pathlib import Path
+from job_work import slow_squares
+from worldgym.evaluation.executor import Watch
+from worldgym.evaluation.process_workers import ProcessExecutor
+
+if __name__ == "__main__":
+    setup = partial(slow_squares, Path(sys.argv[1]), float(sys.argv[2]))
+    done = ProcessExecutor(2).run(setup, range(100), Watch())
+    print(next(done).number, flush=True)
+    if sys.argv[3] == "raise":
+        raise SystemExit(5)  # the iterator is left open
+    sys.stdin.read()
+"""
+
+
+def alive(pids: Path) -> list[int]:
+    return [int(p.name) for p in pids.iterdir() if Path("/proc", p.name, "cmdline").exists()]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("end", "code"), [("raise", 5), ("wait", -signal.SIGKILL)])
+def test_no_worker_outlives_its_driver(end: str, code: int, tmp_path: Path) -> None:
+    """Though workers hear no SIGTERM: at Python's exit, and where the driver is killed while they
+    are at a long job."""
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    script = tmp_path / "abandoned.py"
+    script.write_text(ABANDONED)
+    words = [sys.executable, str(script), str(pids), "0.1" if end == "raise" else "0.5", end]
+    driver = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None and driver.stdout.readline().strip().isdecimal()
+    if end == "wait":
+        driver.kill()
+    assert driver.wait(60) == code
+    driver.communicate()
+    until = time.monotonic() + 20
+    while alive(pids):
+        assert time.monotonic() < until, f"workers outlived their driver: {alive(pids)}"
+        time.sleep(0.1)
+
+
+def test_programs_that_a_worker_starts_can_be_ended(tmp_path: Path) -> None:
+    assert done(ProcessExecutor(1), child_ended, 1) == [Done(0, -signal.SIGTERM)]
+
+
 def test_what_is_begun_is_finished() -> None:
     found: list[int] = []
     watch = Watch(goes_on=lambda: len(found) < 3)
@@ -119,5 +170,5 @@ def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
     assert contents(tmp_path / "local") == contents(tmp_path / "workers")
     assert "killed by signal 9" in (tmp_path / "workers" / LOST_NAME).read_text()
     page = (tmp_path / "workers" / "report.html").read_text()
-    assert re.search(r"<td>batches run again</td><td>(a job was|2 jobs were) lost with", page)
+    assert re.search(r"<td>losses of workers</td><td>(a job was|2 jobs were) lost with", page)
     assert not (tmp_path / "local" / LOST_NAME).exists()

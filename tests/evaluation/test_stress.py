@@ -112,21 +112,26 @@ class Interrupted(Sighted):
     """The system wants its process gone while a round of the search is under way."""
 
     folder: Path = Path()
+    at: int = 2
 
     def reset(self, trials):  # type: ignore[no-untyped-def]
         (self.folder / str(len(list(self.folder.iterdir())))).touch()
-        if len(list(self.folder.iterdir())) == 2:
+        if len(list(self.folder.iterdir())) == self.at:
             os.kill(os.getpid(), signal.SIGTERM)
         return super().reset(trials)
 
 
-def test_a_round_that_was_ended_early_decides_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_a_round_that_was_ended_early_decides_nothing(last: bool, tmp_path: Path) -> None:
+    """In its second batch, or in its last: no other round begins."""
     whole = run(tmp_path / "whole", Sighted(level=0.9), batch=8)
+    trials = len(read_log(tmp_path / "whole" / "out" / "search-1" / "log.jsonl")[1])
     resets = tmp_path / "resets"
     resets.mkdir()
     place = tmp_path / "ended"
+    at = -(-trials // 8) if last else 2
     with pytest.raises(Unfinished, match="not started: "):
-        run(place, Interrupted(level=0.9, folder=resets), batch=8)
+        run(place, Interrupted(level=0.9, folder=resets, at=at), batch=8)
     assert not (place / "out" / "stress.json").exists()
     assert not (place / "out" / "search-2").exists()
     again = run(place, Sighted(level=0.9), batch=8)

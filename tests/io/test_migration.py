@@ -79,6 +79,7 @@ def test_counts_of_a_summary_are_renamed_and_names_of_tasks_are_not() -> None:
         "trust": {"tasks": {"frames": {"colour": "red", "reason": ""}}},
         "flags": [{"tasks": {"frames": ["frames/0"]}, "succeeded": {"frames": 1}}],
         "agreement": {"trial_frames": 4},
+        "config": {"judge": {"frames": 16}, "planned": {"tasks": {"a": {"frames": 3}}}},
     }
     new = {
         "cells": [
@@ -87,6 +88,7 @@ def test_counts_of_a_summary_are_renamed_and_names_of_tasks_are_not() -> None:
         "trust": {"tasks": {"frames": {"colour": "red", "reason": ""}}},
         "flags": [{"tasks": {"frames": ["frames/0"]}, "succeeded": {"frames": 1}}],
         "agreement": {"trial_initial_frames": 4},
+        "config": {"judge": {"frames": 16}, "planned": {"tasks": {"a": {"frames": 3}}}},
     }
     assert migrated_summary(old) == new == migrated_summary(new)
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
+from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_log import LOG_NAME, RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
-from worldgym.report.page import SECTIONS, _paired, write_report
+from worldgym.report.page import SECTIONS, _paired, write_report, write_results
 from worldgym.report.section import ReportOptions, Section
 from worldgym.types import Vote
 
@@ -143,6 +144,12 @@ def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
     for loss in ("too dark", "hung up", "flag "):
         assert loss in text
     assert "World model against truth" in text
+
+
+def test_a_damaged_list_of_losses_does_not_stop_the_report(run: Path) -> None:
+    (run / LOST_NAME).write_text('{"reason": "x"}\nnot JSON\n{}\n')
+    write_results(run)
+    assert "lost.jsonl cannot be read" in (run / "report.html").read_text()
 
 
 def test_a_verdict_shows_its_votes_their_price_and_how_it_was_made(run: Path) -> None:

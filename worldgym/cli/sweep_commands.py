@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from worldgym.cli.output import answer, command_line, end_as, show
 from worldgym.cli.run_commands import Evaluate
-from worldgym.errors import InputError, WorldGymError
+from worldgym.errors import InputError, Unfinished, WorldGymError
 from worldgym.io.files import read_toml
 from worldgym.io.object_store import is_store
 from worldgym.io.records import from_mapping, located
 from worldgym.io.run_mirror import mirror_folder
+from worldgym.io.text import amount
 
 if TYPE_CHECKING:
     from worldgym.evaluation.preview import Preview
@@ -131,7 +132,9 @@ class Sweep:
         runs: list[Run] = []
         stopped: WorldGymError | None = None
         started = time.monotonic()
+        begun = 0
         for one in asked:
+            begun += 1
             options = one.asked(command_line())
             if one.max_minutes is not None:  # of the sweep
                 spent = (time.monotonic() - started) / 60.0
@@ -142,13 +145,15 @@ class Sweep:
                 print(f"worldgym: {one.out}: {error}", file=sys.stderr)
                 stopped = stopped or error
             else:
-                if runs[-1].left:  # the time is over, or the system wants this process to end
+                if runs[-1].ended_early:
                     break
         for run in runs:
             show(run, self.json)
         if stopped is not None:
             raise stopped
         end_as(runs)
+        if left := len(asked) - begun:
+            raise Unfinished(f"not begun: {amount(left, 'run')}; give the same command again")
 
 
 def _preview(one: Evaluate) -> Preview:

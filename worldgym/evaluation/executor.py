@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from worldgym.errors import InputError, WorkersLost, WorldGymError
 
@@ -57,6 +58,9 @@ class Done(Generic[R]):
     lost: str = ""
 
 
+Results: TypeAlias = Generator[Done[R], None, None]
+
+
 def _ignore(reason: str) -> None:
     pass
 
@@ -73,8 +77,8 @@ class Watch:
 class Executor(Protocol):
     """Does jobs, and yields each as it ends."""
 
-    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
-        """Closing the iterator drops what is in flight."""
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Results[R]:
+        """Closing it drops what is in flight."""
         ...
 
 
@@ -82,7 +86,7 @@ class Executor(Protocol):
 class LocalExecutor:
     """In this process, one after another."""
 
-    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Results[R]:
         work = setup()
         for number, job in enumerate(jobs):
             if not watch.goes_on():
@@ -95,13 +99,15 @@ def each_result(
 ) -> Iterator[tuple[int, R]]:
     """(number of the job, its result) as they come, for work of which nothing may be left out:
     WorkersLost where a job is given up."""
-    for done in executor.run(setup, jobs, watch):
-        if done.result is None:
-            raise WorkersLost(
-                f"each worker that did part {done.number + 1} of {len(jobs)} was lost: {done.lost};"
-                f" check that its machine has enough memory, then give the same command again"
-            )
-        yield done.number, done.result
+    with closing(executor.run(setup, jobs, watch)) as results:
+        for done in results:
+            if done.result is None:
+                raise WorkersLost(
+                    f"each worker that did part {done.number + 1} of {len(jobs)} was lost: "
+                    f"{done.lost}; check that its machine has enough memory, then give the same "
+                    f"command again"
+                )
+            yield done.number, done.result
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch, as_sent
+from worldgym.evaluation.executor import Dispatch, Event, Results, Setup, Watch, as_sent
+from worldgym.io.child_processes import end_with_parent, leave_signals_to_parent, started_deaf
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -25,7 +25,7 @@ class ProcessExecutor:
 
     count: int = 0
 
-    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Results[R]:
         if jobs:
             workers = _Processes(setup, self.count or multiprocessing.cpu_count())
             yield from Dispatch(workers, jobs, watch).run()
@@ -48,7 +48,7 @@ class _Processes:
         process = self._context.Process(
             target=_serve, args=(self._setup, theirs), name=f"worker {worker}", daemon=True
         )
-        with _threads(max(multiprocessing.cpu_count() // self._count, 1)):
+        with _threads(max(multiprocessing.cpu_count() // self._count, 1)), started_deaf():
             process.start()
         theirs.close()
         self._alive[worker] = process, mine
@@ -102,17 +102,15 @@ def _ending(code: int | None) -> str:
 
 
 def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
-    """The life of a worker. An error of a job is the driver's. What a terminal or a scheduler
-    signals to all processes alike, the driver hears: it lets the workers finish, or kills them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """The life of a worker, until its driver ends. An error of a job is the driver's."""
+    leave_signals_to_parent()
+    end_with_parent()
     try:
         work = setup()
         pipe.send(None)
         while True:
             number, job = pipe.recv()
             pipe.send((number, work(job)))
-    except EOFError:
-        return
     except Exception as error:
-        pipe.send(as_sent(error))
+        with suppress(OSError):  # there is no driver any more
+            pipe.send(as_sent(error))

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from worldgym.errors import InputError, MissingExtra
-from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch, as_sent
+from worldgym.evaluation.executor import Dispatch, Event, Results, Setup, Watch, as_sent
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -36,7 +36,7 @@ class RayExecutor:
     cpus: float = 1.0
     gpus: float = 0.0
 
-    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Results[R]:
         if jobs:
             yield from Dispatch(_Actors(self, setup), jobs, watch).run()
 
@@ -145,7 +145,7 @@ def _connect(ray: Any, address: str) -> None:
     try:
         _require_answer(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise InputError(
             f"no Ray cluster at {address} takes this driver ({_short(error)}): check the "
             f"address and whether it runs; where it asks for a token, set RAY_AUTH_MODE=token"
@@ -158,8 +158,8 @@ def _connect(ray: Any, address: str) -> None:
 def _require_answer(address: str) -> None:
     """OSError where nothing listens at HOST:PORT: Ray would ask again for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), PATIENCE).close()
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ it saw during the run."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -145,16 +146,17 @@ def _judged(
         return
     setup = partial(JudgeWorker, load or partial(copy, judge), judge.name, source)
     jobs = MadeJobs(len(batches), partial(judge_job, source.run, log, batches))
-    done = executor.run(setup, jobs, Watch(partial(say_lost, config.out)))
-    for one in progress(done, len(batches), "judging", "batch"):
-        if one.result is None:
-            reason = given_up(one.lost)
-            failed = [known(log, record) for record in batches[one.number]]
-            yield [TrialRecord(**f, failure_reason=reason, judge=judge.name) for f in failed]
-        else:
-            yield one.result.records
-            if one.result.stop is not None:
-                raise one.result.stop
+    watch = Watch(partial(say_lost, config.out))
+    with closing(executor.run(setup, jobs, watch)) as done:
+        for one in progress(done, len(batches), "judging", "batch"):
+            if one.result is None:
+                reason = given_up(one.lost)
+                failed = [known(log, record) for record in batches[one.number]]
+                yield [TrialRecord(**f, failure_reason=reason, judge=judge.name) for f in failed]
+            else:
+                yield one.result.records
+                if one.result.stop is not None:
+                    raise one.result.stop
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:

@@ -144,5 +144,5 @@ def given_up(lost: str) -> str:
 
 def say_lost(out: Path, reason: str) -> None:
     """An infrastructure failure, which is no trial's: told, and kept in RUN/lost.jsonl."""
-    print(f"worldgym: {reason}; repeated on another worker", file=sys.stderr, flush=True)
+    print(f"worldgym: {reason}", file=sys.stderr, flush=True)
     append_line(out / LOST_NAME, {"time": now(), "reason": reason})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -54,16 +55,18 @@ Batches = Sequence[tuple[Policy[Any], list[Trial]]]
 @dataclass(frozen=True)
 class CarriedOut:
     """summary: of the whole run.   failed, left: trials of this plan that failed in every attempt,
-    and that were not begun; a run that grew has others."""
+    and that were not begun; a run that grew has others.   stopped: whether it was ended early,
+    perhaps in its last batch."""
 
     summary: Summary
     failed: int
     left: int
+    stopped: bool
 
     def ended(self) -> Summary:
         """The summary, for what is computed from a run. Unfinished where it was ended early: what
         follows would rest on a part of it."""
-        if self.left:
+        if self.left or self.stopped:
             raise Unfinished(
                 f"not started: {amount(self.left, 'trial')}; the same command continues from there"
             )
@@ -75,7 +78,9 @@ def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     no_budget_elsewhere(config.on, sources.judge_budget_usd)
     config = replace(config, began=began_with(config.out))
     plan = load_plan(sources, config)
-    return carry_out(plan, partial(load_plan, as_loaded(sources, plan), config))
+    done = carry_out(plan, partial(load_plan, as_loaded(sources, plan), config))
+    _say_share()
+    return done
 
 
 def evaluate_parts(
@@ -118,7 +123,6 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
                     _run_elsewhere(run, batches, executor, load or partial(replace, plan), ending)
                 else:
                     _run_what_is_left(run, batches, ending)
-                    _say_share(batches)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
@@ -126,7 +130,7 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
             write_results(config.out, config.include_red)
             raise
         summary = write_results(config.out, config.include_red)
-        return CarriedOut(summary, *_not_done(plan, log))
+        return CarriedOut(summary, *_not_done(plan, log), ending.ended)
 
 
 def _not_done(plan: EvaluationPlan, log: RunLog) -> tuple[int, int]:
@@ -184,9 +188,11 @@ def _run_elsewhere(
 
     jobs = MadeJobs(len(there), job)
     watch = Watch(partial(say_lost, config.out), ending.goes_on)
-    stall = Watchdog(config.stall_minutes)
-    with stall as dog, BatchWriter(run, dog.fed) as writer:
-        done = executor.run(remote_setup(run, load), jobs, watch)
+    with (
+        Watchdog(config.stall_minutes) as dog,
+        BatchWriter(run, dog.fed) as writer,
+        closing(executor.run(remote_setup(run, load), jobs, watch)) as done,
+    ):
         for batch in progress(done, len(jobs), "rolling out", "batch"):
             writer.put(jobs[batch.number], batch)
             if batch.result is not None and batch.result.stop is not None:
@@ -203,9 +209,9 @@ def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRec
                 yield failed_record(run, policy.name, trial, reason)
 
 
-def _say_share(batches: Batches) -> None:
+def _say_share() -> None:
     """How many workers like this process could share its GPU."""
-    share = gpu_share() if batches else None
+    share = gpu_share()
     if share is not None and share <= 0.5:
         print(
             f"worldgym: this took {share:.0%} of its GPU's memory at most; on a cluster "

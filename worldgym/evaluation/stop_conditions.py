@@ -32,6 +32,11 @@ class Ending:
             self.end(f"{self._minutes:g} minutes are over")
         return not self._reason
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has said so."""
+        return bool(self._reason)
+
     def end(self, reason: str) -> None:
         self._reason = reason
         print(

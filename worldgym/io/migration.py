@@ -12,7 +12,7 @@ stages        of `worldgym reference chain`: their commands `migrated_command`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ SIGNALS = {
     "wavering": "judge_variation",
 }
 COUNTS = {"frames": "initial_frames", "trial_frames": "trial_initial_frames"}  # at any depth
-BY_TASK = {"succeeded"}  # numbers by task
+KEPT = {"succeeded", "config"}  # numbers by task, and what others have named
 VERBS = {
     "check-calibration": "validate-calibration",
     "check-crossings": "measure-crossings",
@@ -66,6 +66,20 @@ def found_beside(folder: Path, name: str) -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
+def first_beside(folders: Iterable[Path], name: str) -> Path | None:
+    """As `found_beside`, of several folders; the new name in any of them goes before an old one."""
+    return next(
+        (
+            folder / one
+            for one in (name, BESIDE.get(name))
+            if one is not None
+            for folder in folders
+            if (folder / one).exists()
+        ),
+        None,
+    )
+
+
 def migrated_predictor(data: Mapping[str, Any]) -> dict[str, Any]:
     """error-predictor.json as an object."""
     found: dict[str, Any] = renamed_keys(data, TRUST_KEYS)
@@ -86,14 +100,14 @@ def migrated_signals(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def migrated_summary(data: Any) -> Any:
     """summary.json, or a part of it. Tasks and policies may have any name, so a key is renamed only
-    where it counts, and never in the objects that count by task."""
+    where it counts, and never in objects whose keys are the user's own."""
     if isinstance(data, list):
         return [migrated_summary(value) for value in data]
     if not isinstance(data, Mapping):
         return data
     found = {
         COUNTS.get(key, key) if isinstance(value, int) else key: value
-        if key in BY_TASK
+        if key in KEPT
         else migrated_summary(value)
         for key, value in data.items()
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from worldgym.errors import WorldGymError, pick
 from worldgym.evaluation.provenance import now
+from worldgym.evaluation.stop_conditions import Terminated
 from worldgym.io.files import read_json, write_json
 from worldgym.io.migration import migrated_command
 from worldgym.reference.chain_stages import ChainSizes, Command, Stage, stages
@@ -76,7 +77,14 @@ def run_command(command: Command, log: Path) -> int:
         file.write(f"$ worldgym {' '.join(command)}\n")
         file.flush()
         words = [sys.executable, "-m", "worldgym", *command]
-        return subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+        child = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            return child.wait()
+        except KeyboardInterrupt as stop:  # it finishes what it has begun, as the user would see
+            if isinstance(stop, Terminated):
+                child.terminate()
+            child.wait()
+            raise
 
 
 def _expanded(command: Command) -> Command:

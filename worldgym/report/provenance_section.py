@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
+from worldgym.errors import InputError
 from worldgym.io.jsonl import read_lines
 from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_records import PLANNED_KEY
@@ -41,10 +43,8 @@ def _losses(facts: ReportFacts) -> list[tuple[str, str, int]]:
     unscored = Counter(r.reason for r in facts.outcome.finished if r.score is None)
     failed = Counter(r.failure_reason for r in facts.attempts if r.failure_reason is not None)
     flags = Counter(flag for r in facts.outcome.finished for flag in r.flags)
-    lost = facts.run / LOST_NAME
-    again = read_lines(lost, "a list of lost batches", "remove it") if lost.exists() else []
     kinds: Mapping[str, Counter[str]] = {
-        "batches run again": Counter(str(line.data["reason"]) for line in again),
+        "losses of workers": Counter(_lost(facts.run / LOST_NAME)),
         "unscored trials": unscored,
         "failed attempts": failed,
         "flagged trials": flags,
@@ -55,3 +55,14 @@ def _losses(facts: ReportFacts) -> list[tuple[str, str, int]]:
         if left := counter.total() - sum(n for _, n in counter.most_common(MOST_REASONS)):
             rows.append((kind, f"{len(counter) - MOST_REASONS} other reasons", left))
     return rows
+
+
+def _lost(path: Path) -> list[str]:
+    """Reasons why batches were run again, or given up."""
+    if not path.exists():
+        return []
+    try:
+        lines = read_lines(path, "a list of lost batches", "remove it")
+    except InputError:  # nothing depends on it
+        return [f"{path.name} cannot be read"]
+    return [str(line.data.get("reason", "unknown")) for line in lines]

@@ -7,16 +7,16 @@ folder for the next start.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from worldgym.errors import InputError, WorldGymError
+from worldgym.io.child_processes import end_with_parent
 from worldgym.io.files import write_atomic
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import RunHeader, TrialRecord
@@ -134,18 +134,6 @@ class FigureWorker:
                 file.unlink(missing_ok=True)
         except (InputError, OSError):
             self._folder = None  # a cache that cannot be written is none
-
-
-def end_with_parent() -> None:
-    """In the process: it goes when the server does, however that ends."""
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _state(run: ListedRun) -> str:
