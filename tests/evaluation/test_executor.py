@@ -106,7 +106,14 @@ def test_no_worker_outlives_its_driver(end: str, code: int, tmp_path: Path) -> N
     script = tmp_path / "abandoned.py"
     script.write_text(ABANDONED)
     words = [sys.executable, str(script), str(pids), "0.1" if end == "raise" else "0.5", end]
-    driver = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    driver = subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
     assert driver.stdout is not None and driver.stdout.readline().strip().isdecimal()
     if end == "wait":
         driver.kill()
