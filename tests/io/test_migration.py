@@ -34,11 +34,11 @@ def test_an_old_kind_is_the_present_one() -> None:
 def test_what_lies_beside_a_world_is_found_under_either_name(
     tmp_path: Path, new: str, old: str
 ) -> None:
-    assert found_beside(tmp_path, new) is None
+    assert found_beside(new, tmp_path) is None
     (tmp_path / old).mkdir()
-    assert found_beside(tmp_path, new) == tmp_path / old
+    assert found_beside(new, tmp_path) == tmp_path / old
     (tmp_path / new).mkdir()
-    assert found_beside(tmp_path, new) == tmp_path / new
+    assert found_beside(new, tmp_path) == tmp_path / new
 
 
 def test_a_predictor_keeps_its_numbers_under_new_names() -> None:

@@ -17,7 +17,7 @@ from worldgym.evaluation.provenance import Origin, is_ours
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
-from worldgym.io.migration import first_beside
+from worldgym.io.migration import found_beside
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
@@ -179,4 +179,4 @@ def _trust_beside(world: Path) -> Path | None:
     None if there is none."""
     folder = world_folder(world)
     places = (folder, folder.parent) if folder.name == "world" else (folder,)
-    return first_beside(places, TRUST_NAME)
+    return found_beside(TRUST_NAME, *places)

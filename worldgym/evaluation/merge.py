@@ -191,7 +191,7 @@ def _place(
 def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
     """The files next to the runs' logs that shape their summaries. InputError if two runs hold
     different ones."""
-    held = [path for path in (found_beside(run, name) for run in runs) if path is not None]
+    held = [path for path in (found_beside(name, run) for run in runs) if path is not None]
     for path in held[1:]:
         if path.read_bytes() != held[0].read_bytes():
             raise InputError(

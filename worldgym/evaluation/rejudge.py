@@ -90,7 +90,7 @@ def rejudge(
     prepare(judge, [task for name, task in tasks.items() if name in filmed], run_views(header))
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, _header(config, header, judge), may_differ=may_differ) as log:
-        if (trust := found_beside(config.run, TRUST_NAME)) is not None:
+        if (trust := found_beside(TRUST_NAME, config.run)) is not None:
             adopt_trust(config.out, trust, header.world)
         left = _left(log, outcome.finished + outcome.failed)
         charge(judge, config.out, log.paid_usd)

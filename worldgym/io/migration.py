@@ -12,7 +12,7 @@ stages        of `worldgym reference chain`: their commands `migrated_command`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,24 +60,12 @@ def migrated_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return _of_kind(found, CHECKPOINT_KINDS)
 
 
-def found_beside(folder: Path, name: str) -> Path | None:
-    """The file or folder of this name in `folder`, or what stands there under its old name."""
-    places = [folder / one for one in (name, BESIDE.get(name)) if one is not None]
+def found_beside(name: str, *folders: Path) -> Path | None:
+    """The file or folder of this name in the first folder that has it; or, where none has, what
+    stands in one of them under its old name."""
+    names = [one for one in (name, BESIDE.get(name)) if one is not None]
+    places = [folder / one for one in names for folder in folders]
     return next((place for place in places if place.exists()), None)
-
-
-def first_beside(folders: Iterable[Path], name: str) -> Path | None:
-    """As `found_beside`, of several folders; the new name in any of them goes before an old one."""
-    return next(
-        (
-            folder / one
-            for one in (name, BESIDE.get(name))
-            if one is not None
-            for folder in folders
-            if (folder / one).exists()
-        ),
-        None,
-    )
 
 
 def migrated_predictor(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class WorldTrust:
     @staticmethod
     def of_run(run: Path, include_red: bool = False) -> WorldTrust | None:
         """The trust report that lies in a run's folder, or None."""
-        path = found_beside(run, TRUST_NAME)
+        path = found_beside(TRUST_NAME, run)
         return None if path is None else WorldTrust.read(path, include_red)
 
     def match(self, world: str) -> None:

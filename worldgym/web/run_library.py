@@ -271,5 +271,5 @@ def _stamp(folder: Path) -> Stamp | None:
         log = (folder / LOG_NAME).stat()
     except OSError:
         return None
-    trust = found_beside(folder, TRUST_NAME)
+    trust = found_beside(TRUST_NAME, folder)
     return log.st_size, log.st_mtime_ns, 0 if trust is None else trust.stat().st_mtime_ns

@@ -35,7 +35,7 @@ def root_of(world: Path) -> Path:
 
 def beside_world(world: Path, name: str) -> Path | None:
     """What is in the folder of a world's checkpoint under this name, as its codec does."""
-    return found_beside(root_of(world), name)
+    return found_beside(name, root_of(world))
 
 
 def load_diffusion_world(
