@@ -41,6 +41,12 @@ class Signalled:
     said: str
 
 
+def heed_interrupts() -> None:
+    """For a child: a shell that starts the tests in the background lets them ignore Ctrl-C, and
+    children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def signalled(out: Path, on: str, number: signal.Signals) -> Signalled:
     command = [sys.executable, __file__, str(out), on]
     process = subprocess.Popen(
@@ -49,8 +55,7 @@ def signalled(out: Path, on: str, number: signal.Signals) -> Signalled:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # a shell in the background lets its children ignore Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_interrupts,
     )
     until = time.monotonic() + PATIENCE
     while (before := _finished(out)) < 2:

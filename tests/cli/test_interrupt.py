@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from signalled_runs import heed_interrupts
+
 from worldgym.io.run_log import LOG_NAME, read_log
 
 WAITS = """
@@ -37,12 +39,6 @@ cli.main([])
 """
 
 
-def _heed_interrupts() -> None:
-    """A shell that starts the tests in the background lets them ignore Ctrl-C, and children inherit
-    that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_it_stops_at_once_though_a_judge_is_waited_for(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WAITS, str(tmp_path)]
     process = subprocess.Popen(
@@ -50,7 +46,7 @@ def test_it_stops_at_once_though_a_judge_is_waited_for(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_heed_interrupts,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout is not None and process.stdout.readline() == "waiting\n"
     asked = time.monotonic()
