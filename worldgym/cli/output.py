@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from worldgym.errors import Incomplete, NothingWorked, Unfinished
+from worldgym.errors import Incomplete, NothingWorked
+from worldgym.evaluation.stop_conditions import unfinished
 from worldgym.io.text import amount, clean
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def end_as(runs: Sequence[Run]) -> None:
         failed += not_done[0]
         left += not_done[1]
     if left and not failed:
-        raise Unfinished(
-            f"not started: {amount(left, 'trial')}; the same command continues from there"
-        )
+        raise unfinished(left)
     if failed:
         said = (
             f"{amount(failed, 'trial')} failed, {left} not started; "

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from worldgym.errors import InputError
 from worldgym.io.images import resized
+from worldgym.io.text import amount
 from worldgym.policies.adapters.wrapped import committed, renamed
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Task
@@ -123,7 +124,7 @@ def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) ->
     more = f"let it give {due} actions per call" if not rows else ""
     ways += [more] if more else []
     takes = _takes(can)
-    gives = f"{policy.chunk} action{'' if policy.chunk == 1 else 's'}"
+    gives = amount(policy.chunk, "action")
     raise InputError(
         f"policy {policy.name} gives {gives} per call, and the world {name} takes "
         f"{takes}: {'; or '.join(ways)}"

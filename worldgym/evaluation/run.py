@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import BudgetSpent, SameFailure, Unfinished
+from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
 from worldgym.evaluation.batch_writer import BatchWriter
@@ -28,7 +28,7 @@ from worldgym.evaluation.plan import (
 )
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.remote_batches import BatchJob, batch_job, remote_setup, say_lost
-from worldgym.evaluation.stop_conditions import Ending, ended_by_signals
+from worldgym.evaluation.stop_conditions import Ending, ended_by_signals, unfinished
 from worldgym.evaluation.trials import in_batches, left_of
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
@@ -38,7 +38,6 @@ from worldgym.io.progress import progress
 from worldgym.io.run_files import FolderFiles
 from worldgym.io.run_log import RunLog, began_with
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
-from worldgym.io.text import amount
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge
 from worldgym.policies.policy_protocol import Policy
@@ -67,9 +66,7 @@ class CarriedOut:
         """The summary, for what is computed from a run. Unfinished where it was ended early: what
         follows would rest on a part of it."""
         if self.left or self.stopped:
-            raise Unfinished(
-                f"not started: {amount(self.left, 'trial')}; the same command continues from there"
-            )
+            raise unfinished(self.left)
         return self.summary
 
 
@@ -161,8 +158,8 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
 
 def _run_what_is_left(run: OpenRun, batches: Batches, ending: Ending) -> None:
     begun = takewhile(lambda _: ending.goes_on(), batches)
-    stall = Watchdog(run.plan.config.stall_minutes)
-    with stall as dog, BatchFinisher(run, dog.fed) as finisher:
+    stall_minutes = run.plan.config.stall_minutes
+    with Watchdog(stall_minutes) as dog, BatchFinisher(run, dog.fed) as finisher:
         for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
             finisher.roll_out(policy, batch)
 

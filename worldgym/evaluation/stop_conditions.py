@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
+from worldgym.errors import Unfinished
+from worldgym.io.text import amount
+
 Handler = Callable[[int, FrameType | None], None]
+
+
+def unfinished(left: int) -> Unfinished:
+    """What a command ends with that did not begin so many trials."""
+    return Unfinished(
+        f"not started: {amount(left, 'trial')}; the same command continues from there"
+    )
 
 
 class Terminated(KeyboardInterrupt):
