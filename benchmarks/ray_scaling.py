@@ -45,6 +45,7 @@ from worldgym.types import Trial
 
 SLEEP = 2.0  # seconds of a batch
 EACH = 20  # batches of a worker
+BATCH = 5  # trials, of overhead
 POLICIES, FRAMES = 20, 100  # where trials are many
 VIDEO, ACTIONS = bytes(20_000), bytes(1_500)  # as large as those of the bundled world
 
@@ -97,12 +98,13 @@ class Lines:
             if new:
                 self.seen.append((time.perf_counter(), count, processor_seconds()))
 
-    def cost(self, start: float, most: int) -> tuple[float, float]:
-        """Seconds and processor seconds per line after `start`, before there are more than
-        `most`."""
-        some = [one for one in self.seen if one[0] >= start and one[1] <= most]
-        (first, before, little), (last, after, much) = some[0], some[-1]
-        return (last - first) / (after - before), (much - little) / (after - before)
+    def cost(self, first: int, last: int) -> tuple[float, float]:
+        """Seconds and processor seconds per line between the times at which there were so many.
+        Lines come in bursts, one a batch, so both have to be the last of a batch."""
+        (began, _, little), (ended, _, much) = (
+            next(one for one in self.seen if one[1] >= count) for count in (first, last)
+        )
+        return (ended - began) / (last - first), (much - little) / (last - first)
 
 
 Slept = tuple[int, float, bytes]  # process, when it began, and as much as two files are
@@ -207,7 +209,7 @@ def drive(executor: InstantExecutor, out: Path) -> tuple[Lines, float]:
 def driver(trials: int, folder: Path) -> float:
     """=> trials per second, their videos and actions written."""
     lines, _ = drive(InstantExecutor(trials, True, RayExecutor(None, 1)), folder / "driver")
-    return 1 / lines.cost(lines.seen[0][0], trials)[0]
+    return 1 / lines.cost(lines.seen[0][1], trials)[0]
 
 
 def resident() -> float:
@@ -218,16 +220,16 @@ def resident() -> float:
 
 def overhead(on: str, folder: Path, trials: int) -> tuple[float, float]:
     """=> seconds and processor seconds, those of Ray's own processes too, per trial of the bundled
-    world by one worker of one thread, from the first 40 % of the trials until the last batch:
-    Ray's own processes are busy for half a minute when a cluster begins, and at the end they go,
-    and their count of processor seconds with them."""
+    world by one worker of one thread, from the end of the first 40 % of the batches until the end
+    of the last but one: Ray's own processes are busy for half a minute when a cluster begins, and
+    at the end they go, and their count of processor seconds with them."""
     policy = str(bundled("bundled", "policies") / "bc-large")
     sources = Sources("bundled", (policy,), "bundled", "bundled")
-    config = EvaluateConfig(folder, trials, batch=5, on=on, workers=1)
+    config = EvaluateConfig(folder, trials, batch=BATCH, on=on, workers=1)
     with Lines(config.out) as lines:
         run_sources(sources, config)
-    count = lines.seen[-1][1]
-    return lines.cost(next(one[0] for one in lines.seen if one[1] >= 0.4 * count), count - 1)
+    batches = lines.seen[-1][1] // BATCH
+    return lines.cost(round(0.4 * batches) * BATCH, (batches - 1) * BATCH)
 
 
 def main() -> None:

@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 from worldgym.errors import InputError
 
@@ -23,6 +26,37 @@ def squares(deadly: tuple[int, ...] = (), once: Path | None = None) -> Callable[
         return job * job
 
     return work
+
+
+def finished_beside(last: int, wrong: int = -1) -> Callable[[int], Future[int]]:
+    """Ends a job only after the next has begun, except the last one. One has an error there."""
+    begun: defaultdict[int, Event] = defaultdict(Event)
+    pool = ThreadPoolExecutor(1)
+
+    def finish(job: int) -> int:
+        if job != last and not begun[job + 1].wait(30):
+            raise RuntimeError("nothing was begun beside it")
+        if job == wrong:
+            raise InputError("no room on the disk; make some")
+        return job * job
+
+    def work(job: int) -> Future[int]:
+        begun[job].set()
+        return pool.submit(finish, job)
+
+    return work
+
+
+def squares_later(deadly: tuple[int, ...]) -> Callable[[int], Future[int]]:
+    """Kills its process at the end of a job, when the next one, if any, has begun."""
+    pool = ThreadPoolExecutor(1)
+    ends = squares(deadly)
+
+    def finish(job: int) -> int:
+        time.sleep(0.2)
+        return ends(job)
+
+    return lambda job: pool.submit(finish, job)
 
 
 def broken() -> Callable[[int], int]:

@@ -56,8 +56,11 @@ class Fragile(FakeWorld):
         return super().reset(frames, seeds)
 
 
-def ran(out: Path, judge: FakeJudge, world: FakeWorld | None = None) -> list[TrialRecord]:
-    evaluate_parts(EvaluateConfig(out, 12, batch=3), world or FakeWorld(), POLICIES, tasks(), judge)
+def ran(
+    out: Path, judge: FakeJudge, world: FakeWorld | None = None, on: str = "local"
+) -> list[TrialRecord]:
+    config = EvaluateConfig(out, 12, batch=3, on=on, workers=1)
+    evaluate_parts(config, world or FakeWorld(), POLICIES, tasks(), judge)
     return read_log(out / "log.jsonl")[1]
 
 
@@ -81,6 +84,12 @@ def test_the_log_is_that_of_one_after_the_other(
         for root in (tmp_path / "fast", tmp_path / "slow")
     ]
     assert files[0] == files[1] and files[0]
+
+
+def test_the_log_of_a_worker_is_that_too(tmp_path: Path) -> None:
+    found = ran(tmp_path / "here", Odd(), Fragile())
+    assert ran(tmp_path / "there", Odd(), Fragile(), on="processes") == found
+    assert len(found) > 24
 
 
 @dataclass(frozen=True)

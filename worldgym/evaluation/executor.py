@@ -2,8 +2,9 @@
 of a Ray cluster. One driver hands out jobs and gets their results, in any order.
 
 A job is data, and so is its result. Every worker makes what it works with once (`Setup`); what a
-job gives does not depend on the worker, nor on the jobs before it. A worker that dies is replaced,
-and its jobs go back to the queue; a job that was lost `LOSSES` times is given up.
+job gives does not depend on the worker, nor on the jobs before it. A worker is given its jobs one
+after the other, but it may end one of them while it is given the next. A worker that dies is
+replaced, and its jobs go back to the queue; a job that was lost `LOSSES` times is given up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
@@ -19,13 +21,18 @@ from worldgym.errors import InputError, WorkersLost, WorldGymError
 
 J = TypeVar("J")
 R = TypeVar("R")
-IN_FLIGHT = 2  # jobs of a worker, the second of which waits for the first
-LOSSES = 3  # workers that may die with a job
+IN_FLIGHT = 2  # jobs of a worker, the second of which waits for the first, or for most of it
+LOSSES = 3  # workers that may die with a job and nothing beside it
 
 
-Setup = Callable[
-    [], Callable[[J], R]
-]  # made once in every worker; it can be sent to another process
+# a result that comes later lets the worker begin with its next job
+Work = Callable[[J], R | Future[R]]
+Setup = Callable[[], Work[J, R]]  # made once in every worker; it can be sent to another process
+
+
+def result_of(given: R | Future[R]) -> R:
+    """What work gave, waited for."""
+    return given.result() if isinstance(given, Future) else given
 
 
 class MadeJobs(Sequence[J]):
@@ -91,7 +98,7 @@ class LocalExecutor:
         for number, job in enumerate(jobs):
             if not watch.goes_on():
                 return
-            yield Done(number, work(job))
+            yield Done(number, result_of(work(job)))
 
 
 def each_result(
@@ -153,14 +160,15 @@ class Workers(Protocol):
 
 @dataclass
 class Dispatch:
-    """Hands jobs out to workers: at most `IN_FLIGHT` a worker, lost ones again."""
+    """Hands jobs out to workers: at most `IN_FLIGHT` a worker; lost ones again, one by one, because
+    with two in a worker it is unknown which of them it died of."""
 
     workers: Workers
     jobs: Sequence[Any]
     watch: Watch
     _flight: dict[int, list[int]] = field(default_factory=dict)  # of ready workers
     _starting: set[int] = field(default_factory=set)
-    _losses: dict[int, int] = field(default_factory=dict)
+    _losses: dict[int, int] = field(default_factory=dict)  # of jobs that were lost, maybe 0
     _begun: int = 0  # workers
     _barren: int = 0  # workers that died in a row before one was ready
 
@@ -192,13 +200,16 @@ class Dispatch:
             self._begun += 1
 
     def _hand_out(self, waiting: deque[int]) -> None:
-        """First one to each worker, then the second."""
+        """First one to each worker, then the second; none beside one that was lost before."""
         for most in range(1, IN_FLIGHT + 1):
             for worker, own in self._flight.items():
-                if waiting and len(own) < most:
-                    number = waiting.popleft()
-                    own.append(number)
-                    self.workers.submit(worker, number, self.jobs[number])
+                if not waiting or len(own) >= most:
+                    continue
+                if own and not self._losses.keys().isdisjoint((own[0], waiting[0])):
+                    continue
+                number = waiting.popleft()
+                own.append(number)
+                self.workers.submit(worker, number, self.jobs[number])
 
     def _take(self, event: Event, waiting: deque[int]) -> Iterator[Done[Any]]:
         if event.kind == "ready":
@@ -226,9 +237,8 @@ class Dispatch:
         if lost and self.watch.goes_on():
             jobs = "a job was" if len(lost) == 1 else f"{len(lost)} jobs were"
             self.watch.lost(f"{jobs} lost with a worker: {event.reason}")
-        for place, number in enumerate(reversed(lost)):
-            # the first was at work; the second only waited behind it
-            self._losses[number] = self._losses.get(number, 0) + (place == len(lost) - 1)
+        for number in reversed(lost):
+            self._losses[number] = self._losses.get(number, 0) + (len(lost) == 1)
             if self._losses[number] >= LOSSES:
                 yield Done(number, None, event.reason)
             else:

@@ -6,13 +6,24 @@ import atexit
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Lock
 from typing import Any, TypeVar
 
-from worldgym.evaluation.executor import Dispatch, Event, Results, Setup, Watch, as_sent
+from worldgym.evaluation.executor import (
+    Dispatch,
+    Event,
+    Results,
+    Setup,
+    Watch,
+    as_sent,
+    result_of,
+)
 from worldgym.io.child_processes import end_with_parent, leave_signals_to_parent, started_deaf
 
 J = TypeVar("J")
@@ -103,6 +114,18 @@ def _ending(code: int | None) -> str:
 
 def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
     """The life of a worker, until its driver ends. An error of a job is the driver's."""
+    sending = Lock()
+
+    def send(told: object) -> None:
+        with sending, suppress(OSError):  # there may be no driver any more
+            pipe.send(told)
+
+    def answer(number: int, given: Any) -> None:
+        try:
+            send((number, result_of(given)))
+        except Exception as error:
+            send(as_sent(error))
+
     leave_signals_to_parent()
     end_with_parent()
     try:
@@ -110,7 +133,10 @@ def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
         pipe.send(None)
         while True:
             number, job = pipe.recv()
-            pipe.send((number, work(job)))
+            given = work(job)
+            if isinstance(given, Future):
+                given.add_done_callback(partial(answer, number))
+            else:
+                answer(number, given)
     except Exception as error:
-        with suppress(OSError):  # there is no driver any more
-            pipe.send(as_sent(error))
+        send(as_sent(error))

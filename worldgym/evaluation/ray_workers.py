@@ -16,7 +16,16 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from worldgym.errors import InputError, MissingExtra
-from worldgym.evaluation.executor import Dispatch, Event, Results, Setup, Watch, as_sent
+from worldgym.evaluation.executor import (
+    IN_FLIGHT,
+    Dispatch,
+    Event,
+    Results,
+    Setup,
+    Watch,
+    as_sent,
+    result_of,
+)
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -47,6 +56,7 @@ class _Actor:
     def __init__(self, setup: Setup[Any, Any]) -> None:
         # an error here would look like a worker that died
         self._fault: Exception | None = None
+        self._one_by_one = threading.Lock()
         try:
             self._work = setup()
         except Exception as error:
@@ -58,7 +68,9 @@ class _Actor:
 
     def work(self, job: Any) -> Any:
         try:
-            return self._work(job)
+            with self._one_by_one:
+                given = self._work(job)
+            return result_of(given)
         except Exception as error:
             raise as_sent(error) from None
 
@@ -77,7 +89,8 @@ class _Actors:
             # without "local" Ray would wait for a cluster of before, which may be gone
             _connect(ray, asked.address or os.environ.get("RAY_ADDRESS") or "local")
         self._setup = ray.put(setup)
-        self._class = ray.remote(num_cpus=asked.cpus, num_gpus=asked.gpus, max_restarts=0)(_Actor)
+        options = {"max_restarts": 0, "max_concurrency": IN_FLIGHT}
+        self._class = ray.remote(num_cpus=asked.cpus, num_gpus=asked.gpus, **options)(_Actor)
         self._actors: dict[int, Any] = {}
         self._asked_for: dict[Any, tuple[int, int]] = {}  # reference => worker, job; -1 = ready
         self._room = (0, -LOOK_AGAIN)  # actors, and when that was

@@ -4,14 +4,16 @@ alone writes into the run's folder."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
-from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch, truth_video
-from worldgym.evaluation.executor import Done
+from worldgym.evaluation.batch_finisher import BatchFinisher
+from worldgym.evaluation.batch_records import OpenRun, failed_record, truth_video
+from worldgym.evaluation.executor import Done, Setup
 from worldgym.evaluation.plan import EvaluationPlan
 from worldgym.evaluation.provenance import now
 from worldgym.io.attempts import TrialKey, trial_key
@@ -64,7 +66,8 @@ class WorkerLog:
 
 
 class BatchWorker:
-    """Holds world, policies and judge."""
+    """Holds world, policies and judge. As in a run of one process, a batch is finished while the
+    next is rolled out."""
 
     def __init__(
         self,
@@ -82,26 +85,31 @@ class BatchWorker:
                 f"a worker's files differ from the driver's: {difference}; give all machines the "
                 f"same files and versions"
             )
+        self._finisher = BatchFinisher(self._plan, _collected)
 
-    def __call__(self, job: BatchJob) -> BatchResult:
+    def __call__(self, job: BatchJob) -> Future[BatchResult]:
         # the driver has the folders that the command names; here they may not be
         plan = replace(self._plan, config=replace(self._plan.config, truth=None))
-        log = WorkerLog(job.tried)
-        files = HeldFiles()
-        run = OpenRun(plan, Bench(plan.judge, self._repeated), log, self._starts, {}, files)
+        bench = Bench(plan.judge, self._repeated)
+        run = OpenRun(plan, bench, WorkerLog(job.tried), self._starts, {}, HeldFiles())
         (policy,) = (policy for policy in plan.policies if policy.name == job.policy)
-        records: list[TrialRecord] = []
-        stop = None
-        try:
-            for record in run_batch(run, policy, [plan.trials[i] for i in job.trials]):
-                log.append(record)
-                records.append(record)
-        except (SameFailure, BudgetSpent) as error:
-            stop = error
-        return BatchResult(tuple(records), files.held, stop)
+        return self._finisher.roll_out(run, policy, [plan.trials[i] for i in job.trials])
 
 
-def remote_setup(run: OpenRun, load: Callable[[], EvaluationPlan]) -> partial[BatchWorker]:
+def _collected(run: OpenRun, records: Iterator[TrialRecord]) -> BatchResult:
+    taken: list[TrialRecord] = []
+    stop = None
+    try:
+        for record in records:
+            run.log.append(record)
+            taken.append(record)
+    except (SameFailure, BudgetSpent) as error:
+        stop = error
+    assert isinstance(run.files, HeldFiles)
+    return BatchResult(tuple(taken), run.files.held, stop)
+
+
+def remote_setup(run: OpenRun, load: Callable[[], EvaluationPlan]) -> Setup[BatchJob, BatchResult]:
     """What makes a worker of this run."""
     return partial(BatchWorker, load, run.plan.header, run.starts, ())
 

@@ -159,9 +159,15 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
 def _run_what_is_left(run: OpenRun, batches: Batches, ending: Ending) -> None:
     begun = takewhile(lambda _: ending.goes_on(), batches)
     stall_minutes = run.plan.config.stall_minutes
-    with Watchdog(stall_minutes) as dog, BatchFinisher(run, dog.fed) as finisher:
+
+    def write(run: OpenRun, records: Iterator[TrialRecord]) -> None:
+        for record in records:
+            run.log.append(record)
+            dog.fed()
+
+    with Watchdog(stall_minutes) as dog, BatchFinisher(run.plan, write) as finisher:
         for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
-            finisher.roll_out(policy, batch)
+            finisher.roll_out(run, policy, batch)
 
 
 def _run_elsewhere(
