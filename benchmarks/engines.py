@@ -115,7 +115,9 @@ def measured(row: EngineRow, device: str) -> dict[str, Any]:
 
 
 def once(row: EngineRow, world: DiffusionWorld) -> dict[str, Any]:
-    spread = on_all_cores(world)
+    # what divides rows leaves one trial on one core, and the baseline may use all (performance.md)
+    alone = row.engine == "plain" and row.batch == 1
+    spread = world if alone else on_all_cores(world)
     threads = torch.get_num_threads() if isinstance(spread, SplitWorld) else 1
     parts = np.array_split(np.arange(row.batch), min(threads, row.batch))
     states = tuple(full_state(world, len(part), 1) for part in parts)

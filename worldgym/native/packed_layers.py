@@ -68,9 +68,9 @@ class PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] => [..., O]."""
         product = torch.ops.mkldnn._linear_pointwise
-        first, *others = zip(x.split(self._inputs, -1), self._packed, strict=True)
-        out: Tensor = product(*first, self.bias, self._behind, [], "")
-        for part, weight in others:
+        parts = (x,) if self._whole else x.split(self._inputs, -1)
+        out: Tensor = product(parts[0], self._packed[0], self.bias, self._behind, [], "")
+        for part, weight in zip(parts[1:], self._packed[1:], strict=True):
             out = product.binary(part, out, weight, None, "add")
         if not self._squared:
             return out

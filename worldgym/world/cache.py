@@ -36,10 +36,12 @@ class Ring(NamedTuple):
     def _put(self, buffer: Tensor, new: Tensor) -> Tensor:
         if self.slot is None:
             return buffer.index_copy_(3, self.places % buffer.shape[3], new)
-        ahead = min(buffer.shape[3] - self.slot, new.shape[3])  # until the ring closes
-        buffer[:, :, :, self.slot : self.slot + ahead] = new[:, :, :, :ahead]
-        if ahead < new.shape[3]:
-            buffer[:, :, :, : new.shape[3] - ahead] = new[:, :, :, ahead:]
+        left = buffer.shape[3] - self.slot  # until the ring closes
+        if left >= new.shape[3]:
+            buffer.narrow(3, self.slot, new.shape[3]).copy_(new)
+        else:
+            buffer[:, :, :, self.slot :] = new[:, :, :, :left]
+            buffer[:, :, :, : new.shape[3] - left] = new[:, :, :, left:]
         return buffer
 
 

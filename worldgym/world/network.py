@@ -227,7 +227,7 @@ class DiT(nn.Module):
         """h [B, T, N, D] tokens, condition [B, T, M] => all blocks, and the last norm [B, T, N,
         D]."""
         told = condition.unsqueeze(2) if condition.ndim == 3 else condition
-        parts = told.split(self.config.width, dim=-1)
+        parts = told.unflatten(-1, (-1, self.config.width)).unbind(-2)
         for index, pair in enumerate(self.pairs):
             by = parts[12 * index : 12 * index + 12]
             if self.checkpointing and torch.is_grad_enabled():
