@@ -4,13 +4,14 @@ of a Ray cluster. One driver hands out jobs and gets their results, in any order
 A job is data, and so is its result. Every worker makes what it works with once (`Setup`); what a
 job gives does not depend on the worker, nor on the jobs before it. A worker is given its jobs one
 after the other, but it may end one of them while it is given the next. A worker that dies is
-replaced, and its jobs go back to the queue; a job that was lost `LOSSES` times is given up.
+replaced, and its jobs go to the end of the queue; a job is given up once it is likely that its
+workers died of it (`hopeless`).
 """
 
 from __future__ import annotations
 
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -22,7 +23,9 @@ from worldgym.errors import InputError, WorkersLost, WorldGymError
 J = TypeVar("J")
 R = TypeVar("R")
 IN_FLIGHT = 2  # jobs of a worker, the second of which waits for the first, or for most of it
-LOSSES = 3  # workers that may die with a job and nothing beside it
+LOSSES = 3  # workers at least that have to die with a job alone in them before it is given up,
+MOST_LOSSES = 6  # and at most
+CHANCE = 1e-3  # that they all died of something else, at most
 
 
 # a result that comes later lets the worker begin with its next job
@@ -160,15 +163,19 @@ class Workers(Protocol):
 
 @dataclass
 class Dispatch:
-    """Hands jobs out to workers: at most `IN_FLIGHT` a worker; lost ones again, one by one, because
-    with two in a worker it is unknown which of them it died of."""
+    """Hands jobs out to workers: at most `IN_FLIGHT` a worker; lost ones again, behind the others,
+    so that one bad minute does not take the same job several times, and one by one, because with
+    two in a worker it is unknown which of them it died of."""
 
     workers: Workers
     jobs: Sequence[Any]
     watch: Watch
     _flight: dict[int, list[int]] = field(default_factory=dict)  # of ready workers
     _starting: set[int] = field(default_factory=set)
-    _losses: dict[int, int] = field(default_factory=dict)  # of jobs that were lost, maybe 0
+    _lost: Counter[int] = field(default_factory=Counter)  # how often, of jobs that were;
+    _alone: Counter[int] = field(default_factory=Counter)  # with no other in the worker
+    _deaths: int = 0  # of workers that had jobs
+    _done: int = 0
     _begun: int = 0  # workers
     _barren: int = 0  # workers that died in a row before one was ready
 
@@ -205,7 +212,7 @@ class Dispatch:
             for worker, own in self._flight.items():
                 if not waiting or len(own) >= most:
                     continue
-                if own and not self._losses.keys().isdisjoint((own[0], waiting[0])):
+                if own and (own[0] in self._lost or waiting[0] in self._lost):
                     continue
                 number = waiting.popleft()
                 own.append(number)
@@ -219,6 +226,7 @@ class Dispatch:
         elif event.kind == "done":
             if event.number in self._flight.get(event.worker, ()):
                 self._flight[event.worker].remove(event.number)
+                self._done += 1
                 yield Done(event.number, event.result)
         else:
             yield from self._lose(event, waiting)
@@ -237,9 +245,19 @@ class Dispatch:
         if lost and self.watch.goes_on():
             jobs = "a job was" if len(lost) == 1 else f"{len(lost)} jobs were"
             self.watch.lost(f"{jobs} lost with a worker: {event.reason}")
-        for number in reversed(lost):
-            self._losses[number] = self._losses.get(number, 0) + (len(lost) == 1)
-            if self._losses[number] >= LOSSES:
+        self._deaths += bool(lost)
+        for number in lost:
+            self._lost[number] += 1
+            self._alone[number] += len(lost) == 1
+            if hopeless(self._alone[number], self._deaths - self._lost[number], self._done):
                 yield Done(number, None, event.reason)
             else:
-                waiting.appendleft(number)
+                waiting.append(number)
+
+
+def hopeless(alone: int, others: int, done: int) -> bool:
+    """Whether a job that so many workers died with, alone in them, is given up, where `others` died
+    without it and so many jobs are done: after `LOSSES` where workers seldom die, after more where
+    they often do."""
+    share = (others + 1) / (others + done + 2)  # of other jobs that end so
+    return alone >= LOSSES and (share**alone < CHANCE or alone >= MOST_LOSSES)
