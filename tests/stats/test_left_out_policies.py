@@ -63,6 +63,16 @@ def test_recordings_serve_as_well_and_must_be_of_the_run() -> None:
         )
 
 
+def test_edited_twins_are_left_out() -> None:
+    plain = trials(0.4)
+    twins = [
+        replace(r, task=f"dim/{r.task}", nominal=r.task, axis="lighting", score=0.0, truth=False)
+        for r in plain
+    ]
+    both = leave_policies_out(header(POLICIES), [*plain, *twins])
+    assert both == leave_policies_out(header(POLICIES), plain)
+
+
 def test_without_truth_nothing_is_left_out() -> None:
     blind = [replace(r, truth=None) for r in trials(0.2)]
     with pytest.raises(InputError, match="two or more whose truth is known"):

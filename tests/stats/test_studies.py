@@ -83,6 +83,31 @@ def test_a_frame_that_was_not_generated_counts_as_real_alone() -> None:
     assert (found.n, found.paired) == (22, 20)
 
 
+def suite() -> list[TrialRecord]:
+    """The run, and its twins by two edits, in which all fail."""
+    twins = [
+        record(r.policy, f"{edit}/{r.task}", 0.0, group=r.group, nominal=r.task, axis="distractor")
+        for r in run()
+        for edit in ("mug", "can")
+    ]
+    return [*run(), *twins]
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+def test_edited_twins_say_nothing_about_their_originals(mixture: bool) -> None:
+    assert only(suite(), real(20), mixture) == only(run(), real(20), mixture)
+
+
+def test_real_trials_of_an_edit_are_estimated_from_that_edit() -> None:
+    harmed = [replace(trial, task=f"mug/{trial.task}", score=0.0) for trial in real(20)]
+    found = only(suite(), harmed)
+    assert (found.n, found.paired, found.real) == (20, 20, 0.0)
+    assert found.N == 40 and found.value == 0.0
+    both = only(suite(), [*real(20), *harmed])
+    assert both.paired == 40 and both.N == 80
+    assert both.value == pytest.approx(only(run(), real(20)).value / 2, abs=0.1)
+
+
 def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> None:
     """The world model knows which tasks succeed, and nothing about their single frames."""
     rng = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from worldgym.errors import InputError
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.judge_calibration import Corrected, Verdicts
+from worldgym.stats.perturbation import split
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def leave_policies_out(
     calibration: EvaluatorCalibration | None = None,
 ) -> LeftOutCheck:
     """calibration: from recorded rollouts; None = the run's own trials, whose truth is known,
-    instead of replays. InputError without two policies whose truth is known."""
-    known = [r for r in results(list(records)).finished if r.truth is not None]
+    instead of replays. Edited twins are left out. InputError without two policies whose truth is
+    known."""
+    known = [r for r in results(split(records)[0]).finished if r.truth is not None]
     scored = [r for r in known if r.succeeded is not None]
     names = list(dict.fromkeys(r.policy for r in scored))
     if len(names) < 2:

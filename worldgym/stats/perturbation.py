@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from worldgym.types import ROUNDING
 LARGE = 0.1  # true drops from here on are expected to be predicted with the right sign
 EXAMPLES = 3  # pictures of an axis that a report shows
 Kind = tuple[str, bool]  # axis, whether the goal is a new one
+A = TypeVar("A", bound=Attempted)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TwinPair:
         return self.nominal.score is not None and self.edited.score is not None
 
 
-def split(records: Iterable[Attempted]) -> tuple[list[Attempted], list[Attempted]]:
+def split(records: Iterable[A]) -> tuple[list[A], list[A]]:
     """(ordinary attempts, attempts of edited tasks whose twin is in the log too). Rates and
     comparisons are of the first."""
     records = list(records)

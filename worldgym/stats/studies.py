@@ -11,6 +11,7 @@ import numpy as np
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
+from worldgym.stats.perturbation import split
 from worldgym.stats.prediction import Frames, Powered, prediction_powered
 from worldgym.stats.success_counts import RateInterval
 from worldgym.stats.tables import RealTrial
@@ -56,7 +57,7 @@ def estimate(
     the world model knows about whole tasks is credited too. InputError if one is not in the run."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
-    generated, tried = _by_policy(records)
+    generated, tried = _by_policy(_asked_for(records, real))
     estimates = []
     for policy in dict.fromkeys(trial.policy for trial in real):
         if policy not in generated:
@@ -79,6 +80,20 @@ def estimate(
         powered = vars(prediction_powered(frames, level))
         estimates.append(PolicyEstimate(**powered, policy=policy, corrected=corrected))
     return Estimates(level, mixture, tuple(estimates))
+
+
+def _asked_for(records: Iterable[TrialRecord], real: Sequence[RealTrial]) -> list[TrialRecord]:
+    """Attempts of unedited tasks, and those of edits that real trials have."""
+    ordinary, twins = split(records)
+    tried = {trial.task for trial in real}
+    edits = {_edit(record) for record in twins if record.task in tried}
+    kept = [record for record in twins if _edit(record) in edits]
+    return [*ordinary, *(replace(r, group=f"{_edit(r)}{r.group}") for r in kept)]
+
+
+def _edit(twin: TrialRecord) -> str:
+    """ "mug/drawer-open/10003" => "mug/"."""
+    return twin.task.removesuffix(str(twin.nominal))
 
 
 def _by_policy(
