@@ -472,3 +472,21 @@ def test_a_checkpoint_of_the_flow_matching_trainer(
             x[frame] -= 0.1 * v[frame]
     found = rollout(world, actions, 1)
     assert float((found - x[1:]).norm() / x[1:].norm()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "said"),
+    [
+        ("\x1b[31mextra\n", torch.ones(1), r"not known: \?\[31mextra\?\)"),
+        ("blocks.0.s_block.ffwd.0.weight", torch.ones(3, WIDTH), "no published checkpoint"),
+        ("action_embedder.weight", torch.ones(WIDTH, 0), "no published checkpoint"),
+    ],
+)
+def test_odd_names_and_sizes_are_refused_in_one_sentence(
+    tmp_path: Path, name: str, weight: torch.Tensor, said: str
+) -> None:
+    torch.save(released_weights() | {name: weight}, tmp_path / "odd.pt")
+    request = PublishedImport(tmp_path / "odd.pt", tmp_path / "out", "pixel", heads=HEADS, size=64)
+    with pytest.raises(CheckpointError, match=said) as error:
+        import_published(request)
+    assert str(error.value).isprintable()

@@ -4,6 +4,8 @@ wrong is one sentence of ours."""
 from __future__ import annotations
 
 import re
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,42 @@ def test_every_flipped_byte_of_a_record_is_seen(tmp_path: Path) -> None:
         assert "altered since it was saved" in refused(file)
 
 
+def test_no_flipped_byte_of_a_file_is_a_traceback(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.pt", {"w": torch.arange(8.0)})
+    data = file.read_bytes()
+    other = tmp_path / "b.pt"
+    for place in range(len(data)):
+        other.unlink(missing_ok=True)
+        other.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            found, _ = read_weights(other)
+        except CheckpointError as error:
+            assert str(error).isprintable()
+        else:  # a byte that fills up a record, or of one that is not read
+            assert found["w"].tolist() == list(range(8))
+
+
+@pytest.mark.parametrize("pickled", [b"\x80\x02h\x05.", b"\x80\x02u.", b"\x80\x02X\x01"])
+def test_a_broken_pickle_is_refused_in_one_sentence(tmp_path: Path, pickled: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/data.pkl", pickled)
+        archive.writestr("a/version", "3\n")
+    assert "altered since it was saved" in refused(tmp_path / "a.pt")
+
+
+def test_a_name_that_a_terminal_obeys_is_not_shown_as_it_is(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.pt", {"\x1b[31mw\n": torch.tensor(float("nan"))})
+    assert "a.pt: ?[31mw? holds" in refused(file)
+
+
+def test_advice_of_torch_is_not_shown(tmp_path: Path) -> None:
+    with warnings.catch_warnings(action="ignore"):
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "a.pt"))
+    with warnings.catch_warnings(record=True) as said:
+        assert "not as torch.save writes files" in refused(tmp_path / "a.pt")
+    assert not said
+
+
 def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
     torch.serialization.set_crc32_options(False)
     try:
@@ -63,7 +101,9 @@ class Odd:
 @pytest.mark.parametrize(
     ("weight", "said"),
     [
-        (torch.eye(3).to_sparse(), "w is sparse or quantized"),
+        (torch.eye(3).to_sparse(), "w is sparse, nested or quantized"),
+        (torch.ones(1).expand(10**13), r"has fewer numbers in the file than its shape \[10000"),
+        (torch.ones(2, device="meta"), "has fewer numbers in the file than its shape"),
         (torch.arange(3), "w holds int64, and only float32, bfloat16 and float16 are read"),
         (torch.ones(2, dtype=torch.float64), "w holds float64"),
         (torch.ones(2, dtype=torch.complex64), "w holds complex64"),

@@ -41,6 +41,8 @@ def test_the_published_files_are_known_by_name() -> None:
         (BRIDGE, {"cfg": 3.0}, "leave out --cfg 3.0, or"),
         (MIXED, {"rope": "pixel", "cfg": 1.0}, "leave out --rope pixel and --cfg 1.0, or"),
         (MIXED, {"flow": True}, "leave out --flow True, or"),
+        (BRIDGE, {"heads": 8}, "leave out --heads 8, or"),
+        (BRIDGE, {"size": 128}, "leave out --size 128, or"),
     ],
 )
 def test_contradictions_are_refused(name: str, options: dict[str, Any], said: str) -> None:

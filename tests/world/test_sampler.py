@@ -224,6 +224,7 @@ def test_settings_may_change_on_the_way() -> None:
         {"keep": -1},
         {"steps": 0},
         {"cfg": float("nan")},
+        {"cfg": -1.0},
     ],
 )
 def test_settings_that_make_no_sampler_are_refused(changes: dict[str, object]) -> None:

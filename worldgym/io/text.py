@@ -24,6 +24,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _SURROGATE.sub("\ufffd", text))
 
 
+def on_one_line(name: str) -> str:
+    """A name from a file as a message can show it: what cannot be printed becomes "?"."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
 def cleaned(value: Any) -> Any:
     """A JSON value with every text in it cleaned, keys included."""
     if isinstance(value, str):

@@ -22,6 +22,7 @@ from worldgym.actions.conventions import convention
 from worldgym.codecs.kl import import_autoencoder
 from worldgym.errors import CheckpointError, InputError, at_least
 from worldgym.io.checkpoint import config_markdown, save_folder
+from worldgym.io.text import on_one_line
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.published_file import read_weights
@@ -85,6 +86,8 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
         or action.ndim != 2
         or hidden is None
         or not hidden.ndim
+        or len(hidden) < len(first)
+        or not action.shape[1]
     ):
         raise CheckpointError(
             f"{request.file}: no published checkpoint, for x_proj.weight (a convolution), "
@@ -137,7 +140,11 @@ def converted_weights(weights: Mapping[str, Tensor], network: DiTConfig) -> dict
         ],
     }
     if any(faults.values()):
-        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
+        told = "; ".join(
+            f"{what}: {', '.join(map(on_one_line, names))}"
+            for what, names in faults.items()
+            if names
+        )
         raise CheckpointError(
             f"the weights are not those of a published checkpoint ({told}); give another file"
         )
@@ -175,5 +182,5 @@ def _reshaped(name: str, value: Tensor, network: DiTConfig) -> Tensor:
 
 
 def _listed(weights: Mapping[str, Any], most: int = 8) -> str:
-    names = sorted(weights)
+    names = sorted(map(on_one_line, weights))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -6,9 +6,13 @@ is run, and what torch says of a bad one (advice to run its code among it) is no
 
 from __future__ import annotations
 
+import lzma
 import pickle
 import re
+import struct
+import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +23,27 @@ from torch import Tensor
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import not_fetched
 from worldgym.io.progress import progress
+from worldgym.io.text import on_one_line
 
 FORMATS = (torch.float32, torch.bfloat16, torch.float16)
 NOT_ALLOWED = re.compile(r"GLOBAL ([\w.]+) was not an allowed global")
 PIECE = 2**24  # bytes read at once to check them
+# what zipfile and torch raise over altered bytes, besides their own errors
+BROKEN = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    OSError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    ArithmeticError,
+)
 
 
 def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
@@ -32,8 +53,10 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
         raise InputError(f"{file}: no such file; give the .pt file of a published checkpoint")
     try:
         _check_bytes(file)
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        with warnings.catch_warnings():  # torch's advice
+            warnings.simplefilter("ignore")
+            found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, *BROKEN) as error:
         raise CheckpointError(not_fetched(file) or f"{file}: {_reason(error)}") from error
     branch = next(
         (name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare"
@@ -50,7 +73,9 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
         )
     for name, value in progress(weights.items(), len(weights), "checking weights", "tensor"):
         if fault := _fault(value):
-            raise CheckpointError(f"{file}: {name} {fault}; download it again or give another file")
+            raise CheckpointError(
+                f"{file}: {on_one_line(name)} {fault}; download it again or give another file"
+            )
     return dict(weights), branch
 
 
@@ -70,7 +95,9 @@ def _reason(error: Exception) -> str:
         said = str(error)
         if said.startswith("Bad CRC-32 for file"):
             return f"altered since it was saved ({said}); download it again"
-        return "no file that torch.save wrote, or cut short; download it again"
+        return "no file that torch.save wrote (since PyTorch 1.6), or cut short; download it again"
+    if not isinstance(error, pickle.UnpicklingError):
+        return "altered since it was saved, or not as torch.save writes files; download it again"
     named = NOT_ALLOWED.search(str(error))
     what = f"asks for {named[1]}, which" if named else "holds something that"
     return (
@@ -82,9 +109,11 @@ def _fault(value: Any) -> str:
     """What is wrong with a weight; "" if nothing."""
     if not isinstance(value, Tensor):
         return "is no tensor"
-    if value.layout != torch.strided or value.is_quantized:
-        return "is sparse or quantized, and only dense tensors are read"
+    if value.layout != torch.strided or value.is_quantized or value.is_nested:
+        return "is sparse, nested or quantized, and only dense tensors are read"
     if value.dtype not in FORMATS:
         kind = str(value.dtype).removeprefix("torch.")
         return f"holds {kind}, and only float32, bfloat16 and float16 are read"
+    if value.is_meta or value.nelement() * value.element_size() > value.untyped_storage().nbytes():
+        return f"has fewer numbers in the file than its shape {list(value.shape)} says"
     return "" if bool(value.isfinite().all()) else "holds numbers that are not finite"

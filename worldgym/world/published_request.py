@@ -10,6 +10,9 @@ from worldgym.errors import InputError
 
 Rope = Literal["standard", "pixel"]
 Tables = Literal["bfloat16", "exact", "released"]
+# of both: width, pairs of blocks, channels of the latents, patch, action numbers
+PUBLISHED_SIZES = (1024, 16, 16, 2, 10)
+PUBLISHED_HEADS, PUBLISHED_PIXELS = 16, 256  # of both, and not in the file
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class PublishedImport:
     """it comes from the authors' flow-matching trainer, not from that of v-prediction"""
     cfg: float | None = None
     """guidance strength, 1 = off (known for the published files; default: 1)"""
-    heads: int = 16
+    heads: int = PUBLISHED_HEADS
     """attention heads"""
-    size: int = 256
+    size: int = PUBLISHED_PIXELS
     """pixels of a frame"""
     codec: str | None = None
     """its autoencoder: a folder of diffusers weights, or a name on the hub (default: put it at
@@ -60,8 +63,6 @@ FILES = {
     "bridge_v2_ckpt.pt": Known("pixel", 1.0),
     "mixed_openx_9robots_20frames_0p1actiondropout_580ksteps.pt": Known("standard", 3.0),
 }
-# of both: width, pairs of blocks, channels of the latents, patch, action numbers
-PUBLISHED_SIZES = (1024, 16, 16, 2, 10)
 FORMATS = {"bfloat16": "bfloat16", "exact": "exact", "released": "float16"}
 
 
@@ -100,12 +101,15 @@ def _check_known(
             ("rope", request.rope, known.rope),
             ("cfg", request.cfg, known.cfg),
             ("flow", request.flow or None, False),
+            ("heads", request.heads, PUBLISHED_HEADS),
+            ("size", request.size, PUBLISHED_PIXELS),
         )
         if asked is not None and asked != right
     ]
     if wrong:
         raise InputError(
             f"{request.file}: {name} was trained with --rope {known.rope}, is sampled with --cfg "
-            f"{known.cfg:g} and predicts v: leave out {' and '.join(wrong)}, or, if it is another "
-            f"file, give it another name"
+            f"{known.cfg:g}, has {PUBLISHED_HEADS} heads and frames of {PUBLISHED_PIXELS} pixels, "
+            f"and predicts v: leave out {' and '.join(wrong)}, or, if it is another file, give it "
+            f"another name"
         )

@@ -71,8 +71,8 @@ class SamplerConfig:
                 f"{self.steps}, window {self.window}, "
                 f"keep {self.keep}: change these"
             )
-        if not math.isfinite(self.cfg):
-            raise InputError(f"guidance of strength {self.cfg} is no number: give 1 (off) or more")
+        if not 0.0 <= self.cfg < math.inf:
+            raise InputError(f"guidance of strength {self.cfg:g} cannot be: give 1 (off) or more")
 
     @property
     def longest_chunk(self) -> int:
