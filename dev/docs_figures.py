@@ -27,8 +27,12 @@ PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").g
 RESULTS = "docs/results.md"  # each row names what it was made with
 SPEAKS = re.compile(r"\bbundled?\b|reference world|reference_world", re.IGNORECASE)
 FIGURE = re.compile(
-    r"\d(?:\.\d+)? (?:%|dB|points|of \d+ (?:trials|verdicts))|\br (?:= )?0\.\d|AUROC[^.]*0\.\d"
+    r"\d ?(?:%|percent|dB|points|of \d+ (?:trials|rollouts|verdicts|successes|failures))"
+    r"|\br (?:= |of |is |was |about )?\W{0,2}0?\.\d"
+    r"|(?:AUROC|MMRV|correlation|kappa|PSNR|regret)[^.]*0?\.\d",
+    re.IGNORECASE,
 )
+CODE = re.compile(r"```.*?```|(?:\A|\n)[ \t]*\n(?:    [^\n]*(?:\n|\Z))+", re.DOTALL)
 MARK = re.compile(r"<!-- measured: (.+?) -->")
 EARLIER, NONE = "earlier bundle", "no bundle"
 
@@ -49,8 +53,7 @@ class Section:
     @property
     def has_figures(self) -> bool:
         """Whether it gives figures of a bundled world."""
-        prose = re.sub(r"```.*?```", "", self.text, flags=re.DOTALL)
-        prose = re.sub(r"^    .*$", "", prose, flags=re.MULTILINE)
+        prose = CODE.sub("\n\n", self.text)
         return bool(SPEAKS.search(prose) and FIGURE.search(prose))
 
 

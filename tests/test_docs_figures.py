@@ -43,9 +43,23 @@ def test_what_a_section_must_say(
         "other": "<!-- measured: world c, judge b -->\nThe bundled world reaches 95 %.",
         "no figure": "The bundled world is small.",
         "simulated": "Of simulated studies 95 % hold.",
+        "close": "The bundled world reaches 95%.",
+        "ranks": "Of the bundled world MMRV is 0.017.",
+        "r": "The bundled world has an r of **.91**.",
+        "counts": "The bundled world credits 27 of 58 failures.",
+        "in a list": "The bundled world:\n\n- door\n    and 95 % of it",
         "code": "The bundled world:\n\n    worldgym demo   # 95 % of it\n\n```\n95 %\n```\n",
     }
     (tmp_path / "page.md").write_text("".join(f"## {t}\n\n{b}\n\n" for t, b in texts.items()))
     monkeypatch.setattr(figures, "ROOT", tmp_path)
     faults = figures.faults("page.md", mark)
-    assert [fault.split('"')[1] for fault in faults] == ["unmarked", "old", "other"]
+    assert [fault.split('"')[1] for fault in faults] == [
+        "unmarked",
+        "old",
+        "other",
+        "close",
+        "ranks",
+        "r",
+        "counts",
+        "in a list",
+    ]
