@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.errors import InputError
 from worldgym.io.files import write_json
 from worldgym.io.jsonl import LineFile, read_lines
@@ -23,8 +23,10 @@ from worldgym.io.records import from_mapping
 from worldgym.judges.judge_protocol import Judge
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
+from worldgym.tasks.task_folder import check_frames
 from worldgym.trust.replay_test import replay_test
-from worldgym.trust.rollout_replay import Recorded, ReplayOptions, recorded_rollouts
+from worldgym.trust.rollout_replay import ReplayOptions, recorded_rollouts
+from worldgym.trust.trust_inputs import matching_store
 from worldgym.world.world_protocol import World
 
 REPLAYED_NAME = "replayed.jsonl"
@@ -33,8 +35,9 @@ WHOSE = ("policy", "behaviour")  # extras of an episode that may say whose it is
 
 @dataclass(frozen=True)
 class Replayed:
-    """Line of OUT/replayed.jsonl. judged: the verdict on what the world model drew, None =
-    unscored."""
+    """Line of OUT/replayed.jsonl. episode: where it is, and what it holds, see `_key`.   judged:
+    the verdict on what the world model drew, None = unscored.   policy, task, truth: for readers;
+    a calibration takes them from the store, where a label may have been set right since."""
 
     episode: str
     policy: str
@@ -46,52 +49,50 @@ class Replayed:
 def calibrate_evaluator(
     world: World[Any], judge: Judge, stores: Sequence[Path], out: Path, replaying: ReplayOptions
 ) -> EvaluatorCalibration:
-    """Writes both files. InputError where it is unknown which recordings succeeded, or all did, or
+    """Writes both files. SpecMismatch where a store's actions are not the world's. InputError where
+    frames are of another size, where it is unknown which recordings succeeded, or all did, or
     none."""
+    opened = {folder.resolve(): matching_store(folder, world) for folder in stores}
     done = dict[str, Replayed]()
+    known = list[Replayed]()
     with LineFile(out / REPLAYED_NAME) as file:
         _resume(file, {"world": world.name, "judge": judge.name}, done)
-        for folder in stores:
-            store = EpisodeStore(folder)
-            whose = {info.name: _policy(info.extras) for info in store}
-            left = [
-                episode
-                for episode in recorded_rollouts(store)
-                if episode.success is not None and _key(folder, episode) not in done
-            ]
+        for folder, store in opened.items():
+            infos = {info.name: info for info in store}
+            labelled = [e for e in recorded_rollouts(store) if e.success is not None]
+            check_frames([episode.rollout.trial.task for episode in labelled], world.frame_shape)
+            keys = {name: _key(folder, info) for name, info in infos.items()}
+            left = [e for e in labelled if keys[e.rollout.trial.task.name] not in done]
             batches = [left[i : i + replaying.batch] for i in range(0, len(left), replaying.batch)]
             for batch in progress(batches, len(batches), "replaying", "batch"):
                 outcomes, _ = replay_test(world, judge, batch, replaying)
-                lines = [
-                    Replayed(
-                        _key(folder, episode),
-                        whose[episode.rollout.trial.task.name],
-                        found.group,
-                        bool(episode.success),
-                        found.judged,
-                    )
-                    for episode, found in zip(batch, outcomes, strict=True)
-                ]
+                lines = [_line(infos[o.name], keys[o.name], o.judged) for o in outcomes]
                 file.append(*map(asdict, lines))
                 done |= {line.episode: line for line in lines}
-    known = [(line.policy, line.task, line.truth, line.judged) for line in done.values()]
-    calibration = EvaluatorCalibration.of(world.name, judge.name, known)
+            for episode in labelled:
+                name = episode.rollout.trial.task.name
+                known.append(_line(infos[name], keys[name], done[keys[name]].judged))
+    rows = [(line.policy, line.task, line.truth, line.judged) for line in known]
+    calibration = EvaluatorCalibration.of(world.name, judge.name, rows)
     counts = calibration.counts
     if not counts.successes or not counts.failures:
+        unscored = f" ({counts.unscored} were not scored)" if counts.unscored else ""
         raise InputError(
             f"{', '.join(map(str, stores))}: {counts.successes} known successes and "
-            f"{counts.failures} known failures; a calibration needs both"
+            f"{counts.failures} known failures{unscored}; a calibration needs both"
         )
     write_json(out / CALIBRATION_NAME, asdict(calibration))
     return calibration
 
 
-def _policy(extras: Any) -> str:
-    return next((str(extras[key]) for key in WHOSE if extras.get(key)), "")
+def _line(info: EpisodeInfo, key: str, judged: bool | None) -> Replayed:
+    policy = next((str(info.extras[key]) for key in WHOSE if info.extras.get(key)), "")
+    return Replayed(key, policy, info.group, bool(info.success), judged)
 
 
-def _key(folder: Path, episode: Recorded) -> str:
-    return f"{folder.resolve().name}/{episode.rollout.trial.task.name}"
+def _key(folder: Path, info: EpisodeInfo) -> str:
+    """Its place and its digest: stores may share a name, and an episode may have been replaced."""
+    return f"{folder}/{info.name} {info.digest}".rstrip()
 
 
 def _resume(file: LineFile, identity: dict[str, str], done: dict[str, Replayed]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
@@ -21,6 +22,7 @@ from worldgym.world.engine_choice import known_engine, on_engine
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
+from worldgym.world.world_protocol import World
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _elsewhere(config: TrustConfig) -> Elsewhere | None:
     return Elsewhere(executor, partial(trust_world, config))
 
 
-def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
+def matching_store(folder: Path, world: World[Any]) -> EpisodeStore:
     """The store, or SpecMismatch where its actions are not the world's."""
     store = EpisodeStore(folder)
     if store.spec != world.spec:
