@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeWorld
 from worldgym.trust.controls import (
@@ -17,10 +18,11 @@ from worldgym.trust.controls import (
     controlled,
     floors_of,
     held,
+    not_played,
     undone,
 )
 from worldgym.trust.rollout_replay import ReplayOptions
-from worldgym.types import Rollout
+from worldgym.types import ActionSpec, Rollout
 
 MakeRollout = Callable[..., Rollout]
 SPEC = replace(FAKE_SPEC, mode="absolute_pose")
@@ -39,6 +41,46 @@ def test_a_motion_undone_returns_to_its_start() -> None:
     np.testing.assert_allclose((ACTIONS + back)[:, :2].sum(0), 0.0, atol=1e-7)
     np.testing.assert_array_equal(back[:, 2], ACTIONS[::-1, 2])
     np.testing.assert_array_equal(undone(ACTIONS, SPEC), ACTIONS[::-1])
+
+
+def test_grippers_are_known_by_the_end_of_their_names() -> None:
+    two = replace(SPEC, names=("left_joint", "left_gripper", "right_gripper"))
+    moving = replace(two, mode="joint_velocity")
+    np.testing.assert_array_equal(held(ACTIONS, two)[:, 1:], ACTIONS[:, 1:])
+    np.testing.assert_array_equal(held(ACTIONS, moving), ACTIONS * [0, 1, 1])
+    np.testing.assert_array_equal(undone(ACTIONS, moving), ACTIONS[::-1] * [-1, 1, 1])
+
+
+def test_a_turn_by_a_quaternion_is_undone_by_its_inverse() -> None:
+    names = ("qx", "qy", "qz", "qw")
+    spec = ActionSpec(names, "delta_pose", "1 m", "quaternion", "none", (-1,) * 4, (1,) * 4, 5)
+    turns = Rotation.from_rotvec([[0.1, 0.2, 0.3], [0.0, -0.4, 0.1]]).as_quat().astype(np.float32)
+    still = Rotation.from_quat(held(turns, spec))
+    np.testing.assert_allclose(still.magnitude(), 0.0, atol=1e-6)
+    back = Rotation.from_quat(undone(turns, spec))
+    there = Rotation.from_quat(turns)
+    whole = back[1] * back[0] * there[1] * there[0]
+    assert whole.magnitude() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_single_rollout_has_no_other_s_actions(make_rollout: MakeRollout) -> None:
+    """Its own would pass for a success of actions that cannot do the task."""
+    rollouts = [make_rollout("a/0", 0.9)]
+    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, ReplayOptions())
+    assert [floor.arm for floor in floors] == ["null", "reversed"]
+
+
+def test_arms_that_rollouts_lack_are_named() -> None:
+    rows = [
+        {"source": "policies", "arm": arm, "trials": trials, "unscored": 1}
+        for arm, trials in (("null", 4), ("null", 2), ("shuffled", 6), ("displaced", 3))
+    ]
+    metric = replace(FAKE_SPEC, unit="0.05 m")
+    (line,) = not_played(rows, metric)
+    assert "displaced (policies)" in line and "in 4 of 8 rollouts" in line
+    assert not_played(rows, replace(FAKE_SPEC, mode="joint_velocity")) == []
+    (alone,) = not_played(rows[:1], replace(FAKE_SPEC, mode="joint_velocity"))
+    assert alone == "control arm shuffled (policies): it needs two or more rollouts"
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])

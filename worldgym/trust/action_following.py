@@ -17,6 +17,7 @@ import numpy as np
 
 from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.actions.no_motion import no_motion
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.trust.controls import grippers
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
@@ -88,7 +89,8 @@ def action_following(
 def rest(spec: ActionSpec) -> Actions:
     """float32 [A]: no motion, gripper open."""
     open_gripper = spec.high if spec.gripper in OPEN_IS_HIGH else spec.low
-    return np.where(grippers(spec), np.asarray(open_gripper, np.float32), np.float32(0.0))
+    still = no_motion(np.zeros((1, spec.size), np.float32), spec)[0]
+    return np.where(grippers(spec), np.asarray(open_gripper, np.float32), still)
 
 
 def _sweep(spec: ActionSpec, d: int) -> list[Actions]:

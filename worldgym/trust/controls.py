@@ -2,7 +2,7 @@
 success rate is the optimism floor.
 
 null       the arm is told not to move, the gripper as it was
-shuffled   each rollout gets the actions of another one
+shuffled   each rollout gets the actions of another one, where there are two or more
 reversed   the motion undone: from its end to its start, moves with the opposite sign
 displaced  the motion as it was, 10 cm to the side; only where actions say a pose in metres
 delayed    the policies themselves, every action one step late. A late policy may well succeed, so
@@ -15,6 +15,7 @@ simulator, only successes that did not happen count."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.displacement import immovable, moved_aside, sideways
-from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
+from worldgym.actions.no_motion import no_motion
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import scores
 from worldgym.policies.policy_protocol import Policy
@@ -47,9 +49,6 @@ class Truth:
 
     of_actions: Callable[[Sequence[Rollout]], Sequence[bool | None]]
     of_policies: Callable[[Sequence[Policy[Any]], Sequence[Task]], Mapping[tuple[str, str], bool]]
-
-
-GRIPPER = "gripper"  # what the registry of conventions calls it
 
 
 @dataclass(frozen=True)
@@ -112,6 +111,25 @@ def floors_of(
     return floors
 
 
+def not_played(floors: Sequence[Mapping[str, Any]], spec: ActionSpec) -> list[str]:
+    """Which arms some or all rollouts lack, and why; floors: as in trust.json."""
+    played = Counter[tuple[str, str]]()
+    for row in floors:
+        played[row["source"], row["arm"]] += row["trials"] + row["unscored"]
+    lines = []
+    for source in dict.fromkeys(row["source"] for row in floors):
+        count = played[source, "null"]
+        if not played[source, "shuffled"]:
+            lines.append(f"control arm shuffled ({source}): it needs two or more rollouts")
+        without = count - played[source, "displaced"]
+        if without and not immovable(spec):
+            lines.append(
+                f"control arm displaced ({source}): the bounds of the actions leave no room for "
+                f"10 cm to the side in {without} of {count} rollouts"
+            )
+    return lines
+
+
 def _share(outcomes: Sequence[tuple[str, bool]]) -> Rate:
     return score_rate([float(yes) for _, yes in outcomes], [name for name, _ in outcomes])
 
@@ -128,27 +146,26 @@ def controlled(arm: str, rollouts: Sequence[Rollout], spec: ActionSpec) -> list[
 
 
 def held(actions: Actions, spec: ActionSpec) -> Actions:
-    """No motion: zeros where the mode moves by them, else the first action throughout; gripper
-    numbers as they were."""
-    still = (
-        np.zeros_like(actions)
-        if spec.mode in MOVING_MODES
-        else np.repeat(actions[:1], len(actions), axis=0)
-    )
+    """No motion where the mode moves, else the first action throughout; gripper numbers as they
+    were."""
+    still = no_motion(np.repeat(actions[:1], len(actions), axis=0), spec)
     return np.where(grippers(spec), actions, still)
 
 
 def undone(actions: Actions, spec: ActionSpec) -> Actions:
-    """Last action first; numbers that move the arm by their value change sign."""
+    """Last action first; numbers that move the arm by their value change sign, of a quaternion all
+    but qw: that turns it back."""
     backwards = actions[::-1].copy()
-    return (
-        np.where(grippers(spec), backwards, -backwards) if spec.mode in MOVING_MODES else backwards
-    )
+    if spec.mode not in MOVING_MODES:
+        return backwards
+    turning = spec.rotation == "quaternion"
+    kept = grippers(spec) | np.array([turning and name == "qw" for name in spec.names])
+    return np.where(kept, backwards, -backwards)
 
 
 def grippers(spec: ActionSpec) -> Any:
-    """bool [A]: which numbers are the gripper's."""
-    return np.array([name == GRIPPER for name in spec.names])
+    """bool [A]: which numbers are those of a gripper."""
+    return np.array([name.endswith(GRIPPER) for name in spec.names])
 
 
 def _displaced(rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
@@ -162,8 +179,10 @@ def _displaced(rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
 
 
 def _swapped(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    """A fixed shuffle in which none keeps its own actions (if there are two or more), cut or held
-    to its own length."""
+    """A fixed shuffle in which none keeps its own actions, cut or held to its own length; none of
+    a single rollout, whose only actions are its own."""
+    if len(rollouts) < 2:
+        return []
     order = np.random.default_rng(0).permutation(len(rollouts))
     giver = {int(mine): int(theirs) for mine, theirs in zip(order, np.roll(order, -1), strict=True)}
     swapped = []

@@ -44,7 +44,7 @@ from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each
 from worldgym.trust.action_following import READABLE
-from worldgym.trust.controls import GRIPPER
+from worldgym.trust.controls import grippers
 from worldgym.trust.inverse_dynamics import BATCH, InverseDynamicsModel, encode_frames
 from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
@@ -164,8 +164,9 @@ def action_signals(
     none."""
     names = inverse_dynamics.meaning.spec.names
     known = inverse_dynamics.meaning.readable
-    judged = [name != GRIPPER and (known[name].correlation or 0.0) >= READABLE for name in names]
-    if not any(judged):
+    readable = [(known[name].correlation or 0.0) >= READABLE for name in names]
+    judged = readable & ~grippers(inverse_dynamics.meaning.spec)
+    if not judged.any():
         return {"action_error": 0.0, "mean_action_error": 0.0}
     units = np.asarray([max(known[name].rms_error, 1e-6) for name in names], np.float32)
     errors = ((inverse_dynamics.actions(latents) - actions) / units)[:, judged]

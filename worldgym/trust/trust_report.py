@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from worldgym.actions.displacement import immovable
+from worldgym.actions.embodiment import GRIPPER
 from worldgym.errors import InputError
 from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.initial_frames import strange_starts
@@ -24,7 +25,7 @@ from worldgym.stats.world_trust import TRUST_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
 from worldgym.trust.closed_loop import RUN, ClosedLoop, closed_loop, delayed_floors
-from worldgym.trust.controls import ARMS, DELAYED, GRIPPER, Floor, Truth, control_floors
+from worldgym.trust.controls import ARMS, DELAYED, Floor, Truth, control_floors, not_played
 from worldgym.trust.error_signals import Instruments
 from worldgym.trust.measured_signals import measured_signals
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
@@ -82,6 +83,7 @@ def measure_trust(config: TrustConfig, truth: Truth | None = None) -> dict[str, 
             "findings": [asdict(one) for one in own],
         }
     result = _described(config, parts, truth is not None) | figures
+    result["not_measured"][:0] = not_played(figures["floors"], parts.world.spec)
     write_json(config.out / TRUST_NAME, result)
     return result
 

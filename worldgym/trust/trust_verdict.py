@@ -112,7 +112,7 @@ def following_finding(responses: Sequence[Response], gripper: str) -> Finding | 
         return Finding(
             "following", GREEN, 0.0, f"the world follows {', '.join(r.name for r in judged)}"
         )
-    colour = RED if any(name != gripper for name in dead) else AMBER
+    colour = RED if not all(name.endswith(gripper) for name in dead) else AMBER
     parts = [
         f"the world {how} {', '.join(names)}"
         for how, names in (("ignores", dead), ("follows too little or too much", weak))
