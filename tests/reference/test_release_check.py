@@ -27,6 +27,7 @@ from worldgym.reference.release_check import (
     release_check,
     require_release,
 )
+from worldgym.reference.scoring import Scope
 from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_training import PolicyTrainConfig
 
@@ -78,6 +79,9 @@ def test_tolerances_are_kept_on_both_sides() -> None:
 def test_what_cannot_be_compared_is_refused_before_anything_is_scored(root: Path) -> None:
     with pytest.raises(InputError, match="50 start states per task, not 7"):
         release_check(config(root, seeds=7))
+    for seeds in (-1, 10_000):
+        with pytest.raises(InputError, match=f"so {seeds} of them cannot be scored"):
+            release_check(config(root, seeds=seeds, write=True))
     reconfigure(root / "bundle" / "world", root / "bundle" / "world", {"sampler": {"steps": 9}})
     with pytest.raises(InputError, match="is for another world"):
         release_check(config(root))
@@ -85,6 +89,26 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_scored(root: Path
     with pytest.raises(InputError, match="no released figures yet"):
         release_check(config(root))
     assert not (root / "data").exists() and not (root / "out").exists()
+
+
+def test_policies_that_are_not_of_the_set_are_not_scored(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b", "a", "bc-of-mine"):
+        copytree(BUNDLE / "policies" / "bc-few", root / "zoo" / name)
+    made = [root / "zoo" / "b", root / "zoo" / "a"]
+    scored = list[Scope]()
+
+    def score(scope: Scope, *_: object) -> None:
+        scored.append(scope)
+        raise InterruptedError
+
+    monkeypatch.setattr(release, "make_held_out_policies", lambda *_: made)
+    monkeypatch.setattr(release, "score", score)
+    with pytest.raises(InterruptedError):
+        release_check(config(root))
+    assert scored[0].policies == (str(root / "zoo" / "a"), str(root / "zoo" / "b"))
+    assert len(scored[0].seeds) == 50
 
 
 @pytest.mark.slow

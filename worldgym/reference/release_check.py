@@ -22,7 +22,7 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, read_config
 from worldgym.io.files import read_json, write_json
 from worldgym.io.json_form import to_json
-from worldgym.reference.scoring import Instrument, ScoredRun, score, set_scope
+from worldgym.reference.scoring import Instrument, Scope, ScoredRun, score, start_states
 from worldgym.reference.zoo_training import train_policies
 
 SET = "held-out"
@@ -86,13 +86,15 @@ class ReleaseCheck:
 
 
 def release_check(config: ReleaseConfig) -> ReleaseCheck:
-    """Makes what is missing, scores, and compares. InputError where no figures were stored for this
-    world, judge and number of seeds; it is raised before anything is scored."""
+    """Makes what is missing, scores the policies of the set, whatever else lies beside them, and
+    compares. InputError where no figures were stored for this world, judge and number of seeds, or
+    the set has fewer; it is raised before anything is made."""
     path = config.bundle / NAME
     released = None if config.write else _released(path, config)
-    make_held_out_policies(config.data, config.policies, config.workers)
     seeds = config.seeds or (SEEDS if released is None else int(released["seeds"]))
-    scope = set_scope(SET, config.policies, seeds)
+    states = start_states(SET, seeds)
+    made = make_held_out_policies(config.data, config.policies, config.workers)
+    scope = Scope(SET, tuple(sorted(map(str, made))), states)
     run = score(scope, _instrument(config.bundle), config.out, config.workers)
     if released is None:
         released = as_released(run, seeds, config.bundle, scope.policies)

@@ -83,13 +83,19 @@ def trained_policies(folder: Path) -> tuple[str, ...]:
 def set_scope(name: str, folder: Path, seeds: int = 0) -> Scope:
     """The policies in `folder` on the first `seeds` start states of a set of the zoo; 0 = all of
     them."""
+    states = start_states(name, seeds)
+    return Scope(name, trained_policies(folder), states)
+
+
+def start_states(name: str, seeds: int = 0) -> tuple[int, ...]:
+    """The first `seeds` of a set of the zoo; 0 = all of them. InputError where it has fewer."""
     states = policy_set(name).seeds
     if not 0 <= seeds <= len(states) or not states:
         raise InputError(
             f"the set {name} has {len(states)} start states per task, so {seeds or 'all'} of them "
             f"cannot be scored"
         )
-    return Scope(name, trained_policies(folder), tuple(states[: seeds or len(states)]))
+    return tuple(states[: seeds or len(states)])
 
 
 def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
