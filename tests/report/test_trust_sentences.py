@@ -3,11 +3,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from small_logs import header, run
 from small_summaries import agreement, ceiling, summary
 
 from worldgym.report.formats import NBSP
-from worldgym.report.trust_sentences import agreement_sentence, biased, reached, verdict_sentence
+from worldgym.report.trust_sentences import (
+    agreement_sentence,
+    biased,
+    correction_sentence,
+    reached,
+    verdict_sentence,
+)
+from worldgym.stats.confusion import Confusion
+from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.gaps import Bias
+from worldgym.stats.judge_calibration import Calibration
+from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import Summary
 
 
@@ -65,3 +76,38 @@ def test_verdicts() -> None:
         "The judge's verdict equals the truth in 90 % of 30 trials on 10 initial frames (95 % "
         "confidence interval 74–97 %)."
     )
+
+
+Outcomes = list[tuple[str, str, bool, bool | None]]
+
+
+def corrected(outcomes: Outcomes) -> Summary:
+    """Two tasks, corrected by replays."""
+    records = run({"a": {"door": [1.0, 0.0] * 5, "drawer": [1.0] * 10}})
+    return summarize(header(["a"]), records, EvaluatorCalibration.of("w", "j", outcomes))
+
+
+def replays(tasks: tuple[str, ...] = ("door", "drawer")) -> Outcomes:
+    return [("b", task, i % 2 == 0, i % 2 == 0) for task in tasks for i in range(20)]
+
+
+def test_tasks_without_recorded_rollouts_are_named() -> None:
+    assert "no recorded rollout" not in correction_sentence(corrected(replays()))
+    found = corrected(replays(("door",)))
+    assert found.calibration is not None and found.calibration.unrecorded == ("drawer",)
+    assert "Of drawer there is no recorded rollout" in correction_sentence(found)
+
+
+def test_why_a_rate_is_not_corrected() -> None:
+    good = [row for row in replays() if row[2]]
+    no_failure = correction_sentence(corrected(good))
+    assert no_failure.endswith("No rate is corrected, because no scored failure is among them.")
+    unscored: Outcomes = [*good, *((p, t, False, None) for p, t, truth, _ in replays() if truth)]
+    assert "no scored failure" in correction_sentence(corrected(unscored))
+    blind: Outcomes = [(p, t, truth, not truth) for p, t, truth, _ in replays()]
+    assert "because they do not tell success from failure" in correction_sentence(corrected(blind))
+    half: Outcomes = [(p, t, truth, truth == (t == "door")) for p, t, truth, _ in replays()]
+    assert "Some rates of a are not corrected" in correction_sentence(corrected(half))
+    records = run({"a": {"door": [1.0, 0.0]}})
+    alone = summarize(header(["a"]), records, Calibration("j", Confusion(0, 0, 0, 9)))
+    assert "no scored success is among them" in correction_sentence(alone)

@@ -16,7 +16,7 @@ from worldgym.report.formats import (
 from worldgym.stats.ceiling import NoiseCeiling
 from worldgym.stats.flag_counts import FlagCount
 from worldgym.stats.gaps import Bias
-from worldgym.stats.summary import Summary
+from worldgym.stats.summary import CalibrationSummary, Summary
 from worldgym.types import MOTIONLESS
 
 NOISE = {  # what is known of the initial frames that the noise of both sides comes from
@@ -154,11 +154,32 @@ def correction_sentence(summary: Summary) -> str:
         rollouts = number_of(known.videos, "recorded rollout")
         where = f"On {rollouts} replayed through the world model the judge"
         allow = "Corrected rates allow for these errors of both together, task by task."
+    if known.unrecorded:
+        allow += (
+            f" Of {listed(known.unrecorded)} there is no recorded rollout, so the errors there are "
+            f"taken from other tasks."
+        )
     return (
         f"{where} found {percent(tpr.rate)} of the successes (95{NBSP}% "
         f"{span(tpr.low, tpr.high)}) and took {percent(fpr.rate)} of the failures for a success "
-        f"({span(fpr.low, fpr.high)}). {allow}"
+        f"({span(fpr.low, fpr.high)}). {_not_corrected(summary, known) or allow}"
     )
+
+
+def _not_corrected(summary: Summary, known: CalibrationSummary) -> str:
+    """Why no rate is corrected, or those over all tasks of some policies are not; else empty."""
+    scored = [row for row in (*summary.policies, *summary.cells) if row.trials and row.corrected]
+    without = [row for row in scored if row.corrected and row.corrected.rate is None]
+    if not without:
+        return ""
+    why = "they do not tell success from failure"
+    if known.tpr.rate is None or known.fpr.rate is None:
+        side = "success" if known.tpr.rate is None else "failure"
+        why = f"no scored {side} is among them"
+    if len(without) == len(scored):
+        return f"No rate is corrected, because {why}."
+    names = list(dict.fromkeys(row.policy for row in without))
+    return f"Some rates of {listed(names)} are not corrected, because there {why}."
 
 
 def _flag(summary: Summary, flag: str) -> FlagCount | None:

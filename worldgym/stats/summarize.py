@@ -107,7 +107,7 @@ def summary_of(
         judge=header.judge,
         series=checkpoint_series(used.policies),
         expenses=run.spent.of(used.policies),
-        calibration=None if calibration is None else _calibration(calibration),
+        calibration=None if calibration is None else _calibration(calibration, groups),
         trust=None if trust is None else trust.of_tasks([r.group for r in trials]),
     )
 
@@ -214,14 +214,19 @@ def _unequal(cells: Sequence[CellSummary], policies: Sequence[PolicySummary]) ->
     )
 
 
-def _calibration(calibration: RunCalibration) -> CalibrationSummary:
+def _calibration(calibration: RunCalibration, tasks: Sequence[str]) -> CalibrationSummary:
+    """tasks: of the run, sorted."""
     counts = calibration.counts
     worth: Worth | None = None
-    if not isinstance(calibration, EvaluatorCalibration):
+    recorded = set(tasks)
+    if isinstance(calibration, EvaluatorCalibration):
+        recorded = {cell.task for cell in calibration.cells}
+    else:
         worth = calibration.worth
     return CalibrationSummary(
         videos=counts.successes + counts.failures,
         tpr=RateInterval.of(true_positive_rate(counts, worth)),
         fpr=RateInterval.of(false_positive_rate(counts, worth)),
         replayed=isinstance(calibration, EvaluatorCalibration),
+        unrecorded=tuple(task for task in tasks if task not in recorded),
     )

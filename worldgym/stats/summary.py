@@ -43,6 +43,8 @@ class CalibrationSummary:
     replayed: bool = False
     """whether they are recorded rollouts replayed through the world model: the errors are then
     those of both together, and rates are corrected task by task"""
+    unrecorded: tuple[str, ...] = ()
+    """tasks of the run without such a rollout: their rates are corrected by those of other tasks"""
 
 
 @dataclass(frozen=True, kw_only=True)
