@@ -12,6 +12,7 @@ from worldgym.actions.convert import convert_and_measure
 from worldgym.episodes.action_statistics import write_statistics
 from worldgym.episodes.clipping import ClippedCount
 from worldgym.episodes.conversion_result import Converted
+from worldgym.episodes.extras import with_expert
 from worldgym.episodes.file_names import file_names
 from worldgym.episodes.identity import Origins
 from worldgym.episodes.quality import (
@@ -184,9 +185,14 @@ class _Change:
             episode = resampled(episode, self.request.fps, self.spec.rate_hz)
         if not self.request.target:
             return episode, ClippedCount()
-        made = convert_and_measure(episode.actions, self.name, self.request.target)
+        ways = self.name, self.request.target
+        made = convert_and_measure(episode.actions, *ways)
+        extras = with_expert(
+            episode.extras, episode.actions, lambda told: convert_and_measure(told, *ways).actions
+        )
         target = replace(convention(self.request.target), rate_hz=episode.spec.rate_hz)
-        return replace(episode, actions=made.actions, spec=target), ClippedCount.of(made)
+        episode = replace(episode, actions=made.actions, spec=target, extras=extras)
+        return episode, ClippedCount.of(made)
 
 
 class _Writer:

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.actions.compose import check_composable, composed
+from worldgym.episodes.extras import expert_actions, selected_extras, with_expert
 from worldgym.episodes.quality import clock_rate
 from worldgym.episodes.recording import Recording
 from worldgym.errors import InputError
-from worldgym.types import ActionSpec, Episode
+from worldgym.types import Actions, ActionSpec, Episode
 
 SAME = 1e-3  # relative difference of rates that are the same one
 
@@ -61,14 +62,24 @@ def resampled(episode: Episode, fps: float, stated_hz: float) -> Episode:
             f"{episode.source}: too short for {fps:g} Hz: {len(episode.frames)} frames at "
             f"{episode.fps:g} Hz"
         )
-    spans = pairwise(kept)
-    actions = np.stack(
-        [composed(episode.actions[first:last], episode.spec) for first, last in spans]
-    )
+
+    def joined(actions: Actions) -> Actions:
+        parts = [composed(actions[first:last], episode.spec) for first, last in pairwise(kept)]
+        return np.stack(parts)
+
+    counts = len(episode.frames), len(episode.actions)
+    extras = selected_extras(episode.extras, counts, kept.tolist(), kept[:-1].tolist())
+    extras |= with_expert(expert_actions(episode.extras), episode.actions, joined)
     spec = replace(_widened(episode.spec, max(stated_hz / fps, 1.0)), rate_hz=fps)
     states = episode.states.only(kept) if episode.states else None
     return replace(
-        episode, frames=episode.frames[kept], actions=actions, spec=spec, fps=fps, states=states
+        episode,
+        frames=episode.frames[kept],
+        actions=joined(episode.actions),
+        spec=spec,
+        fps=fps,
+        states=states,
+        extras=extras,
     )
 
 

@@ -7,10 +7,12 @@ done about it; after it, action t moves frame t to t + 1."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from worldgym.actions.conventions import METRES, POSE
+from worldgym.episodes.extras import selected_extras
 from worldgym.episodes.recording import Recording
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec, Episode, States
@@ -50,7 +52,7 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
     facts = (
         recording.success,
         recording.source,
-        recording.extras,
+        _extras(recording, range(first, last + 1), range(first + rule.shift, last + rule.shift)),
         _states(recording, slice(first, last + 1)),
     )
     kept = slice(first, last + 1)
@@ -66,6 +68,11 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
         views=(recording.view, *recording.others),
         absent=tuple(name for name, view in recording.others.items() if view is None),
     )
+
+
+def _extras(recording: Recording, frames: range, actions: range) -> dict[str, Any]:
+    counts = len(recording.frames), len(recording.actions)
+    return selected_extras(recording.extras, counts, frames, actions)
 
 
 def _states(recording: Recording, frames: slice) -> States | None:
