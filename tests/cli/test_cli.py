@@ -243,6 +243,13 @@ def test_a_command_that_does_not_exist_is_one_sentence(capsys: pytest.CaptureFix
     assert "did you mean evaluate?" in fails(["evalute", "--world", "x"], capsys)
 
 
+def test_an_error_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["world", "check", "\x1b[31mno-such-world\x07"])
+    said = capsys.readouterr().err
+    assert "[31mno-such-world" in said and said.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -61,6 +61,7 @@ def test_a_card_is_read_as_it_was_written(world: Any) -> None:
         (lambda: WorldCard.of(FakeWorld(views=("a", "a"))), "each once"),
         (lambda: WorldCard.of(FakeWorld(frame_shape=(0, 4, 3))), "frames are"),
         (lambda: WorldCard.of(FakeWorld(name="")), "1 to 200 characters"),
+        (lambda: Capabilities(returns=("joint\x1b[31m",)), "printable characters"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Any, words: str) -> None:

@@ -18,6 +18,7 @@ try:
     from worldgym.cli.options import parse
     from worldgym.errors import InputError, Unfinished, WorldGymError, did_you_mean
     from worldgym.evaluation.stop_conditions import Terminated, terminated_at_once
+    from worldgym.io.text import clean
 except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
     sys.exit(130)
 
@@ -68,7 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
             # here and not at the end of the process, where a closed pipe is a traceback
             sys.stdout.flush()
     except WorldGymError as error:
-        print(f"worldgym: {error}", file=sys.stderr)
+        # names from files and servers' words, which a terminal would obey
+        print(f"worldgym: {clean(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         _end_without_output(error)

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from worldgym.io.text import clean
 from worldgym.report.console import OutputConsole
 from worldgym.report.formats import number_of
 
@@ -35,7 +36,7 @@ def print_world_report(report: Mapping[str, Any]) -> None:
         table.add_column(heading, overflow="fold")
     for one in report["rules"]:
         result = Text(one["result"], COLOURS[one["result"]])
-        table.add_row(one["rule"], result, Text(one["why"]))
+        table.add_row(one["rule"], result, Text(clean(one["why"])))
     console.print(table)
     if report["later_actions"] is not None:
         console.print(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from worldgym.errors import ServerOutage
+from worldgym.io.text import clean
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between attempts, doubled each time
 OPEN_SECONDS = 10.0  # for the handshake of one connection
@@ -116,5 +117,5 @@ def same_server(connect: Callable[[], T], url: str) -> tuple[T, Callable[[], T]]
 
 
 def shortened(words: str) -> str:
-    """A server's words on one line, bounded."""
-    return " ".join(words.split())[-SHOWN:]
+    """A server's words on one line, bounded, without what a terminal obeys."""
+    return " ".join(clean(words).split())[-SHOWN:]

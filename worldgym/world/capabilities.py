@@ -102,8 +102,11 @@ class History:
 
 
 def _check_names(names: tuple[str, ...]) -> None:
-    if len(names) > MAX_NAMES or not all(0 < len(name) <= MAX_TEXT for name in names):
-        raise ValueError(f"{names} must be up to {MAX_NAMES} names of 1 to {MAX_TEXT} characters")
+    sound = all(0 < len(name) <= MAX_TEXT and name.isprintable() for name in names)
+    if len(names) > MAX_NAMES or not sound:
+        raise ValueError(
+            f"{names} must be up to {MAX_NAMES} names of 1 to {MAX_TEXT} printable characters"
+        )
 
 
 @dataclass(frozen=True)
