@@ -15,6 +15,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.load_parts import Sources, load_plan
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.policies.adapters.posed import PosedPolicy
+from worldgym.policies.adapters.wrapped import WrappedPolicy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld, check_policy
 from worldgym.types import ActionSpec, Task, Trial
@@ -65,6 +66,18 @@ def test_velocities_are_added_up_where_their_unit_is_known(urdf: Path) -> None:
         PosedPolicy(replace(inner, spec=unknown), Arm(urdf, "hand"))
     with pytest.raises(InputError, match="moves 2 joints, and the robot has 1 up to that link"):
         PosedPolicy(replace(inner, spec=spec), Arm(urdf, "upper"))
+
+
+def test_velocities_that_were_not_executed_are_not_added_up(urdf: Path) -> None:
+    spec = replace(JOINTS, mode="joint_velocity", unit="1 rad/s")
+    always = WrappedPolicy(FakePolicy(spec=spec, chunk=3), rework=lambda a: np.full_like(a, 0.2))
+    policy = PosedPolicy(always, Arm(urdf, "hand"))
+    states = policy.reset([Trial(Task("a/0", "a", FRAME, "push", 9, state=STATE), 0, 0)])
+    states, first = policy.act(states, [Observation(FRAME, "push", 0)])
+    again = policy.act(states, [Observation(FRAME, "push", 0)])[1]  # nothing was executed
+    np.testing.assert_array_equal(first, again)
+    later = policy.act(states, [Observation(FRAME, "push", 2)])[1]
+    np.testing.assert_array_equal(later[0, 0], first[0, 2])
 
 
 def test_an_evaluation_takes_a_policy_of_joints_by_its_robot(urdf: Path, tmp_path: Path) -> None:

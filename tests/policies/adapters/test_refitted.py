@@ -14,7 +14,7 @@ from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.refitted import ResampledPolicy
-from worldgym.policies.adapters.wrapped import changes_of
+from worldgym.policies.adapters.wrapped import changes_of, committed
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FakePolicy, check_policy
 from worldgym.types import ActionSpec, Task, Trial
@@ -108,7 +108,7 @@ def test_moves_are_told_as_targets_and_at_the_rate_of_the_world() -> None:
     assert told.spec == DROID and told.chunk == 6
     states = told.reset([TRIAL])
     actions = []
-    for step in (0, 2):
+    for step in (0, 6):
         states, chunk = told.act(states, [Observation(FRAME, "push", step)])
         actions.append(chunk[0])
     inner = policy.reset([TRIAL])
@@ -125,3 +125,24 @@ def test_moves_are_told_as_targets_and_at_the_rate_of_the_world() -> None:
     nowhere = replace(TRIAL, task=replace(TRIAL.task, state={}))
     with pytest.raises(InputError, match="does not say how it stands"):
         told.reset([nowhere])
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_actions_that_were_not_executed_are_no_part_of_the_pose(back: bool) -> None:
+    """Five of eight actions are executed: the next answer goes on from the fifth."""
+    names = ("x", "y", "z")
+    moves = ActionSpec(names, "delta_pose", "1 m", "none", "none", (-1.0,) * 3, (1.0,) * 3, 5.0)
+    poses = replace(moves, mode="absolute_pose", low=(-9.0,) * 3, high=(9.0,) * 3)
+    mine, theirs = (poses, moves) if back else (moves, poses)
+    policy = committed(spoken_in(FakePolicy(chunk=8, spec=mine, spread=0.5), theirs), 5)
+    plain = FakePolicy(chunk=8, spec=mine, spread=0.5)
+    states, own = policy.reset([TRIAL]), plain.reset([TRIAL])
+    at = np.array([STATE[name] for name in names])
+    for step in (0, 5, 10):
+        seen = [Observation(FRAME, "push", step)]
+        states, told = policy.act(states, seen)
+        own, asked = plain.act(own, seen)
+        there = asked[0, :5] if back else at + asked[0, :5].astype(np.float64).cumsum(0)
+        due = np.diff(np.vstack([at, there]), axis=0) if back else there
+        np.testing.assert_allclose(told[0], due, atol=1e-6)
+        at = there[-1]

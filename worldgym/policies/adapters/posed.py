@@ -15,7 +15,7 @@ from worldgym.actions.kinematics import Arm
 from worldgym.actions.moves_and_targets import numbers_between
 from worldgym.actions.pose import Pose, Vector, gripper_after
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import act_and_tell, changes_of
+from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -25,7 +25,7 @@ REACH, TURN = 3.0, 3.1416
 PLACE = ("x", "y", "z", "roll", "pitch", "yaw")
 
 Stand = tuple[Vector, float]  # positions of the joints, how far the gripper is open
-State = tuple[Any, Stand]  # the policy's own first
+State = Remembered[Stand]
 
 
 class PosedPolicy:
@@ -70,7 +70,7 @@ class PosedPolicy:
             joints = np.array([state.get(name, 0.0) for name in names])
             starts.append((joints, Pose.of(state).gripper_open))
         inner = self._policy.reset(trials)
-        return list(zip(inner, starts, strict=True))
+        return [Remembered(own, (start,)) for own, start in zip(inner, starts, strict=True)]
 
     def act(
         self, states: Sequence[State], observations: Sequence[Observation]

@@ -14,7 +14,7 @@ from worldgym.actions.compose import check_composable, composed, divided
 from worldgym.actions.moves_and_targets import no_way, told_as
 from worldgym.actions.pose import Pose, lacking
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import act_and_tell, changes_of
+from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -94,7 +94,7 @@ class TargetingPolicy:
         self.changes = (*changes_of(policy), change)
         self._policy = policy
 
-    def reset(self, trials: Sequence[Trial]) -> list[tuple[Any, Pose]]:
+    def reset(self, trials: Sequence[Trial]) -> list[Remembered[Pose]]:
         """InputError for a task that does not say how the robot stands at its start."""
         for trial in trials:
             wanted = [*("x", "y", "z"), *(["roll"] if self.spec.rotation != "none" else [])]
@@ -105,11 +105,11 @@ class TargetingPolicy:
                 )
         states = self._policy.reset(trials)
         poses = [Pose.of(trial.task.state) for trial in trials]
-        return list(zip(states, poses, strict=True))
+        return [Remembered(own, (pose,)) for own, pose in zip(states, poses, strict=True)]
 
     def act(
-        self, states: Sequence[tuple[Any, Pose]], observations: Sequence[Observation]
-    ) -> tuple[list[tuple[Any, Pose]], Actions]:
+        self, states: Sequence[Remembered[Pose]], observations: Sequence[Observation]
+    ) -> tuple[list[Remembered[Pose]], Actions]:
         specs = self._policy.spec, self.spec
         return act_and_tell(
             self._policy, states, observations, lambda pose, chunk: told_as(pose, chunk, *specs)

@@ -4,7 +4,8 @@ other units, or with fewer rows of an answer executed. Example: examples/policie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -25,20 +26,44 @@ def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
     return policy.changes if isinstance(policy, Refitted) else ()
 
 
+@dataclass(frozen=True)
+class Remembered(Generic[M]):
+    """What is remembered of a trial whose actions are told otherwise.
+
+    own: the policy's state.   known: what is remembered before the last answer, and after each of
+    its actions.   step: of the trial when it was given."""
+
+    own: Any
+    known: tuple[M, ...]
+    step: int = 0
+
+    def after(self, step: int) -> M:
+        """What is remembered at a step of the trial. The rest of the answer was not executed: more
+        than its actions until then would be a motion that was never made."""
+        return self.known[min(max(step - self.step, 0), len(self.known) - 1)]
+
+
 def act_and_tell(
     policy: Policy[Any],
-    states: Sequence[tuple[Any, M]],
+    states: Sequence[Remembered[M]],
     observations: Sequence[Observation],
     tell: Callable[[M, Actions], tuple[M, Actions]],
-) -> tuple[list[tuple[Any, M]], Actions]:
-    """An answer of `policy` told otherwise, row by row.
+) -> tuple[list[Remembered[M]], Actions]:
+    """An answer of `policy` told otherwise, action by action.
 
-    states: (the policy's own, what is remembered for the telling).   tell: (what is remembered,
-    actions [h, A]) => both after it, the actions as they are told."""
-    inner, actions = policy.act([own for own, _ in states], observations)
-    told = [tell(known, chunk) for (_, known), chunk in zip(states, actions, strict=True)]
-    after = [(own, known) for own, (known, _) in zip(inner, told, strict=True)]
-    return after, np.stack([chunk for _, chunk in told])
+    tell: (what is remembered, an action [1, A]) => both after it, the action as it is told."""
+    inner, actions = policy.act([state.own for state in states], observations)
+    after, told = [], []
+    for own, state, seen, chunk in zip(inner, states, observations, actions, strict=True):
+        known = [state.after(seen.step)]
+        rows = []
+        for action in chunk[:, None]:
+            then, row = tell(known[-1], action)
+            known.append(then)
+            rows.append(row)
+        after.append(Remembered(own, tuple(known), seen.step))
+        told.append(np.concatenate(rows))
+    return after, np.stack(told)
 
 
 class WrappedPolicy:
