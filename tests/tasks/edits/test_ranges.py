@@ -40,6 +40,13 @@ def test_numbers_between_the_ends(tmp_path: Path) -> None:
     assert half.described[0]["zoom"] == 1.5  # the provenance holds what was done
 
 
+def test_ends_written_as_whole_numbers_are_ends_of_a_range_like_others(tmp_path: Path) -> None:
+    text = EDITS.replace("mild = 1.0, harsh = 2.0", "mild = 1, harsh = 2")
+    (tmp_path / "edits.toml").write_text(text)
+    (far,) = read_ranges(tmp_path / "edits.toml")
+    assert far.at(0.25, "far-025").image[0] == Camera((0.05, 0.1), 1.25)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [

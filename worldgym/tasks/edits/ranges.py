@@ -6,26 +6,36 @@ steps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 0.1 } }]
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.records import from_mapping
-from worldgym.tasks.edits.edit_file import Described, Edit, Suite, read_suite
+from worldgym.io.records import field_types, from_mapping
+from worldgym.tasks.edits.edit_file import (
+    IMAGE_STEPS,
+    TEXT_STEPS,
+    Described,
+    Edit,
+    Suite,
+    read_suite,
+)
 
 
 @dataclass(frozen=True)
 class Range:
-    """Of a number of a step; of whole numbers where both ends are whole."""
+    """Of a number of a step."""
 
     mild: float
     harsh: float
 
-    def at(self, strength: float) -> float:
+    def at(self, strength: float, whole: bool = False) -> float:
+        """whole: of a number that is one, such as a count; not of one whose ends only are written
+        so, as a gain from 1 to 0."""
         exact = self.mild + (self.harsh - self.mild) * strength
-        whole = isinstance(self.mild, int) and isinstance(self.harsh, int)
-        return round(exact) if whole else exact
+        ends = isinstance(self.mild, int) and isinstance(self.harsh, int)
+        return round(exact) if whole and ends else exact
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class RangedEdit:
     def at(self, strength: float, name: str) -> Edit:
         """The edit at a strength in [0, 1], under its own name, which is its axis too."""
         steps = tuple(
-            {key: _between(value, strength) for key, value in step.items()}
+            {key: _between(value, strength, _is_whole(step, key)) for key, value in step.items()}
             for step in self.described.steps
         )
         return self.suite.edit(replace(self.described, name=name, axis=name, steps=steps))
@@ -82,7 +92,12 @@ def _ranges(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"mild", "harsh"}
 
 
-def _between(value: Any, strength: float) -> Any:
+def _is_whole(step: Mapping[str, Any], key: str) -> bool:
+    kind = {**IMAGE_STEPS, **TEXT_STEPS}.get(str(step.get("kind")))
+    return kind is not None and field_types(kind).get(key) is int
+
+
+def _between(value: Any, strength: float, whole: bool) -> Any:
     if isinstance(value, list):
-        return [_between(item, strength) for item in value]
-    return from_mapping(Range, value).at(strength) if _ranges(value) else value
+        return [_between(item, strength, whole) for item in value]
+    return from_mapping(Range, value).at(strength, whole) if _ranges(value) else value
