@@ -155,6 +155,10 @@ def test_it_lies_in_the_run_and_belongs_to_world_and_judge(tmp_path: Path) -> No
     path.write_text('{"kind": "evaluator-calibration", "world": "w"}')
     with pytest.raises(InputError, match="worldgym world calibrate"):
         read_calibration(path)
+    for count in (-1, 10**30):
+        path.write_text(json.dumps({"judge": "j", "counts": {"true_success": count}}))
+        with pytest.raises(InputError, match=f'"true_success" is {count}: counts lie between 0'):
+            read_calibration(path)
     path.write_text('{"judge": "j", "counts": {}}')
     assert evaluator_calibration_of(tmp_path, None, "j", "w") is None
     with pytest.raises(InputError, match="is of a judge alone"):

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST = 10**12
+
 
 @dataclass(frozen=True)
 class Confusion:
@@ -18,6 +20,11 @@ class Confusion:
     true_failure: int = 0
     unscored_success: int = 0
     unscored_failure: int = 0
+
+    def __post_init__(self) -> None:
+        for name, count in vars(self).items():
+            if not 0 <= count <= MOST:
+                raise ValueError(f'"{name}" is {count}: counts lie between 0 and {MOST:,}')
 
     @staticmethod
     def of(outcomes: Iterable[tuple[bool, bool | None]]) -> Confusion:
