@@ -92,6 +92,20 @@ def test_the_plan_of_a_row_depends_on_no_other_row() -> None:
     assert keys((1, 4, 4, 4))[:3] == keys((4, 4, 4, 4))[:3]
 
 
+def test_a_row_begins_again_by_its_own_seed() -> None:
+    suite = tasks(4, 4)
+    env = WorldVectorEnv(WORLD, suite, config=EnvConfig(2))
+    _, told = env.reset(seed=[7, np.int64(8)])
+    assert told["seed"].tolist() == [Trial(suite[0], 0, 7).seed, Trial(suite[1], 0, 8).seed]
+    _, told = env.reset(seed=[None, 9])  # the first row continues with its next trial
+    assert list(told["trial"]) == ["t0#1", "t1#0"]
+    assert told["seed"].tolist() == [Trial(suite[0], 1, 7).seed, Trial(suite[1], 0, 9).seed]
+    _, told = env.reset(seed=1)
+    assert told["seed"].tolist() == [Trial(task, 0, 1).seed for task in suite]
+    with pytest.raises(InputError, match="1 seeds for 2 rows"):
+        env.reset(seed=[3])
+
+
 def test_next_step_takes_no_action_and_begins_the_next_trial() -> None:
     suite = tasks(2, 3)
     env = WorldVectorEnv(WORLD, suite, Counting(), EnvConfig(2))

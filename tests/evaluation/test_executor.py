@@ -76,7 +76,7 @@ def test_a_job_that_kills_every_worker_is_given_up(squared: Any) -> None:
     ("others", "done", "deaths"),
     [(0, 100, LOSSES), (20, 100, 4), (20, 60, MOST_LOSSES), (40, 20, MOST_LOSSES), (0, 4, 4)],
 )
-def test_a_job_is_blamed_sooner_where_workers_seldom_die(
+def test_a_job_is_blamed_sooner_where_workers_rarely_die(
     others: int, done: int, deaths: int
 ) -> None:
     assert next(n for n in range(20) if hopeless(n, others, done)) == deaths

@@ -122,6 +122,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         self._stride = can.stride
         self._rows: list[Row] = []
         self._begun = [0] * self.num_envs  # trials of each row so far
+        self._seeds: list[int | None] = [None] * self.num_envs  # run seeds that single rows got
 
     @property
     def trials(self) -> list[Trial]:
@@ -133,16 +134,18 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         return [row.batch.observation(row.index, needs) for row in self._rows]
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Seen, dict[str, Any]]:
-        """seed: the run seed, from which those of the trials follow; the plan begins again. Without
-        one the rows continue with their next trials.
+        """seed: the run seed, from which those of the trials follow; the plan begins again. Or one
+        for each row, of which only those that have one begin again. Without one the rows continue
+        with their next trials.
 
         options: "reset_mask" bool [N]: only these rows.   "trials": a `Trial` for each row that is
         reset, instead of the plan's."""
-        super().reset(seed=seed)
-        if seed is not None:
-            self._begun = [0] * self.num_envs
+        self._take_seeds(seed)
         options = options or {}
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
@@ -185,6 +188,20 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             return None
         return tuple(np.concatenate(list(row.frames[-1]), axis=1) for row in self._rows)
 
+    def _take_seeds(self, seed: int | Sequence[int | None] | None) -> None:
+        if seed is None or isinstance(seed, (int, np.integer)):
+            super().reset(seed=None if seed is None else int(seed))
+            if seed is not None:
+                self._begun = [0] * self.num_envs
+                self._seeds = [None] * self.num_envs
+            return
+        if len(seed) != self.num_envs:
+            raise InputError(f"{len(seed)} seeds for {self.num_envs} rows: give one for each")
+        for r, own in enumerate(seed):
+            if own is not None:
+                self._begun[r] = 0
+                self._seeds[r] = int(own)
+
     def _held(self, actions: Actions) -> Actions:
         """=> float32 [N, h, A], within the bounds."""
         if not self._rows:
@@ -217,7 +234,8 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         number = r + self.num_envs * self._begun[r]
         self._begun[r] += 1
         repeat, task = divmod(number, len(self.tasks))
-        seed = self.np_random_seed
+        own = self._seeds[r]
+        seed = self.np_random_seed if own is None else own
         assert seed is not None  # Gymnasium draws one where none was given
         return Trial(self.tasks[task], repeat, seed)
 

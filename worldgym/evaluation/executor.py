@@ -257,7 +257,7 @@ class Dispatch:
 
 def hopeless(alone: int, others: int, done: int) -> bool:
     """Whether a job that so many workers died with, alone in them, is given up, where `others` died
-    without it and so many jobs are done: after `LOSSES` where workers seldom die, after more where
+    without it and so many jobs are done: after `LOSSES` where workers rarely die, after more where
     they often do."""
     share = (others + 1) / (others + done + 2)  # of other jobs that end so
     return alone >= LOSSES and (share**alone < CHANCE or alone >= MOST_LOSSES)
