@@ -12,12 +12,13 @@ import pytest
 from stand_in_worlds import THREE, WIDE, StandInWorld, stated
 
 from worldgym.errors import InputError
-from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames
+from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames, fitted
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import read_log
 from worldgym.io.video import decode_video
+from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.wrapped import committed
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.report.findings import said_of_policies, sentences
@@ -99,6 +100,23 @@ def test_three_views_seven_frames_of_history_and_steps_of_twelve(
     assert alone == [r for r in records if r.task == TASKS[1].name]
     videos = [tmp_path / name / str(alone[0].video) for name in ("run", "alone")]
     assert videos[0].read_bytes() == videos[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "parts", "committed_rows"), [(13, 5, 60), (7, 2, 12), (10, 5, None)]
+)
+def test_an_action_that_is_split_in_several_is_committed_whole(
+    chunk: int, parts: int, committed_rows: int | None
+) -> None:
+    world = StandInWorld()
+    slow = replace(world.spec, rate_hz=world.spec.rate_hz / parts)
+    policy = spoken_in(FakePolicy(chunk=chunk, spec=slow), world.spec)
+    if committed_rows is None:  # 48 of its 50 would be nine actions and three fifths of one
+        with pytest.raises(InputError, match="exactly 12 per step: --align hold fills"):
+            fitted(world, [policy], TASKS, "commit")
+        return
+    found = fitted(world, [policy], TASKS, "commit").policies[0]
+    assert found.name.endswith(f"+commit{committed_rows}of{chunk * parts}")
 
 
 def test_what_is_drawn_is_what_the_world_draws(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worldgym.errors import InputError
 from worldgym.evaluation.batch_rollout import BatchRollout
-from worldgym.types import Actions, Frames, Trial
+from worldgym.types import Actions, Frames, Task, Trial
 
 
 @dataclass
@@ -48,3 +50,38 @@ class Row:
     @property
     def over(self) -> bool:
         return self.terminated or self.truncated
+
+
+class RowPlan:
+    """The trials of each row: r, r + N, r + 2 N, ... of an endless plan, every task in order, then
+    again as repeats 1, 2, ..."""
+
+    def __init__(self, tasks: Sequence[Task], rows: int) -> None:
+        self._tasks = tasks
+        self._begun = [0] * rows
+        self._seeds: list[int | None] = [None] * rows
+
+    def begin_again(self, seeds: Sequence[int | None] | None = None) -> None:
+        """seeds: run seeds of single rows, of which only those that have one begin again. None: all
+        do, and have none of their own."""
+        rows = len(self._begun)
+        if seeds is None:
+            self._begun = [0] * rows
+            self._seeds = [None] * rows
+            return
+        if len(seeds) != rows:
+            raise InputError(f"{len(seeds)} seeds for {rows} rows: give one for each")
+        for r, seed in enumerate(seeds):
+            if seed is not None:
+                self._begun[r] = 0
+                self._seeds[r] = int(seed)
+
+    def next(self, r: int, seed: int | None) -> Trial:
+        """seed: the run seed of rows that have none of their own."""
+        number = r + len(self._begun) * self._begun[r]
+        self._begun[r] += 1
+        repeat, task = divmod(number, len(self._tasks))
+        own = self._seeds[r]
+        run_seed = seed if own is None else own
+        assert run_seed is not None  # Gymnasium draws one where none was given
+        return Trial(self._tasks[task], repeat, run_seed)

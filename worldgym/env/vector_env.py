@@ -1,8 +1,7 @@
 """A world as a vector environment of Gymnasium: a thin layer over the protocols of world, policy
 and judge. Frames are those of `worldgym evaluate` for the same trials, bit by bit.
 
-Row r of N runs the trials r, r + N, r + 2 N, ... of an endless plan: every task in order, then
-again as repeats 1, 2, ... What a row runs, and its seeds, depend on no other row.
+What a row runs (`worldgym.env.rows.RowPlan`), and its seeds, depend on no other row.
 
 Axes legend: N rows, h actions of a step, A action numbers, H height, W width.
 """
@@ -19,7 +18,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from worldgym.env.rows import Row
+from worldgym.env.rows import Row, RowPlan
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.evaluation.fitting import at_frames, fills_a_step, fitted
@@ -121,8 +120,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._stride = can.stride
         self._rows: list[Row] = []
-        self._begun = [0] * self.num_envs  # trials of each row so far
-        self._seeds: list[int | None] = [None] * self.num_envs  # run seeds that single rows got
+        self._plan = RowPlan(self.tasks, self.num_envs)
 
     @property
     def trials(self) -> list[Trial]:
@@ -189,18 +187,11 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         return tuple(np.concatenate(list(row.frames[-1]), axis=1) for row in self._rows)
 
     def _take_seeds(self, seed: int | Sequence[int | None] | None) -> None:
-        if seed is None or isinstance(seed, (int, np.integer)):
-            super().reset(seed=None if seed is None else int(seed))
-            if seed is not None:
-                self._begun = [0] * self.num_envs
-                self._seeds = [None] * self.num_envs
-            return
-        if len(seed) != self.num_envs:
-            raise InputError(f"{len(seed)} seeds for {self.num_envs} rows: give one for each")
-        for r, own in enumerate(seed):
-            if own is not None:
-                self._begun[r] = 0
-                self._seeds[r] = int(own)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+            self._plan.begin_again()
+        elif seed is not None:
+            self._plan.begin_again(seed)
 
     def _held(self, actions: Actions) -> Actions:
         """=> float32 [N, h, A], within the bounds."""
@@ -220,7 +211,8 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         """Begins trials in these rows: those given, or the next of the plan."""
         if not rows:
             return
-        trials = [self._next(r) for r in rows] if given is None else list(given)
+        seed = self.np_random_seed
+        trials = [self._plan.next(r, seed) for r in rows] if given is None else list(given)
         if len(trials) != len(rows):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
         check_frames([trial.task for trial in trials], self.world.frame_shape)
@@ -229,15 +221,6 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]
         for r, trial in zip(rows, trials, strict=True):
             told[r] |= {"trial": trial.key, "seed": trial.seed}
-
-    def _next(self, r: int) -> Trial:
-        number = r + self.num_envs * self._begun[r]
-        self._begun[r] += 1
-        repeat, task = divmod(number, len(self.tasks))
-        own = self._seeds[r]
-        seed = self.np_random_seed if own is None else own
-        assert seed is not None  # Gymnasium draws one where none was given
-        return Trial(self.tasks[task], repeat, seed)
 
     def _look_is_due(self, row: Row) -> bool:
         every = self.config.judge_every

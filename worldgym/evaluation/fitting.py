@@ -14,7 +14,7 @@ from typing import Any, Literal
 from worldgym.errors import InputError
 from worldgym.io.images import resized
 from worldgym.io.text import amount
-from worldgym.policies.adapters.wrapped import committed, renamed
+from worldgym.policies.adapters.wrapped import committed, renamed, rows_of_an_action
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Task
 from worldgym.world.capabilities import Capabilities
@@ -105,7 +105,10 @@ def _chosen(
 
 
 def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) -> Policy[Any]:
+    parts = rows_of_an_action(policy)
     rows = can.chunk.covered(policy.chunk)
+    while rows % parts:  # an action that is carried out in part would be another one
+        rows = can.chunk.covered(rows - 1)
     due = can.chunk.padded(policy.chunk)
     if align == "commit" and rows:
         return committed(policy, rows)

@@ -22,7 +22,8 @@ SAME = 1e-3  # relative difference of rates that are the same one
 
 
 class ResampledPolicy:
-    """`policy` at the rate of the world: each action becomes several, or several become one."""
+    """`policy` at the rate of the world: each action becomes several (`parts`), or several become
+    one."""
 
     def __init__(self, policy: Policy[Any], spec: ActionSpec) -> None:
         """spec: the world's. InputError where the rates do not fit, or nothing says how such
@@ -56,6 +57,7 @@ class ResampledPolicy:
         self._policy = policy
         self._parts = parts
         self._merged = merged or 1
+        self.parts = parts or 1
 
     def reset(self, trials: Sequence[Trial]) -> list[Any]:
         return self._policy.reset(trials)

@@ -26,6 +26,13 @@ def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
     return policy.changes if isinstance(policy, Refitted) else ()
 
 
+def rows_of_an_action(policy: Policy[Any]) -> int:
+    """Rows of an answer that carry out one action of the policy that it is made from: only all of
+    them together are what that policy meant."""
+    parts: int = getattr(policy, "parts", 1)
+    return parts
+
+
 @dataclass(frozen=True)
 class Remembered(Generic[M]):
     """What is remembered of a trial whose actions are told otherwise.
@@ -84,6 +91,7 @@ class WrappedPolicy:
         self.spec = spec or policy.spec
         self.chunk = chunk or policy.chunk
         self.needs = policy.needs
+        self.parts = rows_of_an_action(policy)
         self.changes = (*changes_of(policy), *((change,) if change else ()))
         self._policy = policy
         self._rework = rework
