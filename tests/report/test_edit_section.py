@@ -76,6 +76,7 @@ def test_page_terminal_and_headline(tmp_path: Path) -> None:
     assert said[0].replace(NBSP, " ").startswith("Of 1 kind of edit, light ")
     assert "lowers the success rate most: drop +50 points" in said[0]
     assert "of 1 true drops of 10 points or more, 1 are predicted as drops" in said[1]
+    assert "the bias +0.0 points; of 1 true" in said[1] and "changes under 10" not in said[1]
 
 
 def test_a_run_without_edits_has_no_section(tmp_path: Path) -> None:

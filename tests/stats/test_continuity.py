@@ -28,6 +28,7 @@ from worldgym.stats.comparison import (
     unpaired_difference,
 )
 from worldgym.stats.confusion import Confusion
+from worldgym.stats.drop_agreement import drop_agreement
 from worldgym.stats.equivalence import Gate, passes
 from worldgym.stats.judge_calibration import Judged, Worth, corrected_rate
 from worldgym.stats.judge_figures import (
@@ -37,7 +38,6 @@ from worldgym.stats.judge_figures import (
     threshold_curve,
 )
 from worldgym.stats.mmrv import VARIANTS, mmrv
-from worldgym.stats.perturbation import PolicyDrop, drop_agreement
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.ranking import Table, contrasts, ranking
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
@@ -52,12 +52,6 @@ N = 24
 FRAMES = [f"frame {i // 3}" for i in range(N)]
 SINGLE = [f"frame {i}" for i in range(N)]
 GROUPS = np.arange(N // 2) % 2
-
-
-def drop(predicted: float, true: float) -> PolicyDrop:
-    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "initial_frames": 1, "unpaired": 0}
-    rates = {"nominal_rate": None, "edited_rate": None}
-    return PolicyDrop(policy="p", axis="x", drop=predicted, true_drop=true, **known, **rates)
 
 
 def pairs(x: np.ndarray) -> list[Verdicts]:
@@ -131,7 +125,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "abstention_curve": lambda x: abstention_curve(judged(x), 0.6),
     "calibration_figures": lambda x: calibration_figures(judged(x), 0.6),
     "drop_agreement": lambda x: asdict(
-        drop_agreement([drop(a - b, b - a) for a, b in zip(x[:12], x[12:], strict=True)])
+        drop_agreement([(a - b, b - a) for a, b in zip(x[:12], x[12:], strict=True)])
     ),
     "prediction_powered": lambda x: asdict(
         prediction_powered(Frames(x[:12], x[12:], GROUPS, x[::2], GROUPS))

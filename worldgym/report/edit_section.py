@@ -13,10 +13,10 @@ from worldgym.report.figures import BAR_HEIGHT, interval_marks
 from worldgym.report.formats import CONFIDENCE, decimal, number_of, percent, points
 from worldgym.report.grid import Grid
 from worldgym.report.section import ReportFacts, Section
+from worldgym.stats.drop_agreement import DropAgreement
 from worldgym.stats.perturbation import (
     AxisDrop,
     Drop,
-    DropAgreement,
     EditedDrops,
     EditedExample,
     PolicyDrop,
@@ -61,14 +61,19 @@ def _worst(found: EditedDrops) -> str:
 def _against_truth(truth: DropAgreement | None) -> str:
     if truth is None:
         return ""
-    sign = (
+    large = (
         f"; of {truth.large} true drops of 10 points or more, {truth.same_sign} are predicted as "
         f"drops"
+    )
+    small = (
+        f"; of {truth.small} true changes under 10 points, {truth.small_too} are predicted to be "
+        f"under 10 points"
     )
     return (
         f"Predicted drops against true ones in {number_of(truth.n, 'cell')} (policy and kind of "
         f"edit): Pearson r is {decimal(truth.pearson)}, the mean gap {truth.mean_abs_gap:.1f} "
-        f"points{sign if truth.large else ''}."
+        f"points, the bias {truth.bias:+.1f} points{large if truth.large else ''}"
+        f"{small if truth.small else ''}."
     )
 
 

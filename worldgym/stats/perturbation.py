@@ -17,12 +17,10 @@ import numpy as np
 from worldgym.io.attempts import Attempted
 from worldgym.io.run_records import results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
-from worldgym.stats.correlation import pearson
+from worldgym.stats.drop_agreement import DropAgreement, drop_agreement
 from worldgym.stats.per_frame import Numbers
 from worldgym.stats.success_rates import Interval
-from worldgym.types import ROUNDING
 
-LARGE = 0.1  # true drops from here on are expected to be predicted with the right sign
 EXAMPLES = 3  # pictures of an axis that a report shows
 Kind = tuple[str, bool]  # axis, whether the goal is a new one
 A = TypeVar("A", bound=Attempted)
@@ -126,22 +124,6 @@ class AxisDrop(Drop):
 
 
 @dataclass(frozen=True)
-class DropAgreement:
-    """How well predicted drops follow true ones, over policies and kinds of edit."""
-
-    n: int
-    """cells in which both are known"""
-    pearson: float | None
-    """Pearson's r; null where it is not defined"""
-    large: int
-    """cells whose true drop is 10 points or more"""
-    same_sign: int
-    """those of them whose predicted drop is above 0"""
-    mean_abs_gap: float
-    """mean distance of predicted and true drop, in points"""
-
-
-@dataclass(frozen=True)
 class EditedDrops:
     """What edited tasks cost the policies against the tasks that they were made from."""
 
@@ -170,29 +152,13 @@ def edited_drops(records: Iterable[Attempted], policies: Sequence[str]) -> Edite
             )
         )
     axes.sort(key=lambda axis: (axis.new_goal, -round(_harm(axis), 9), axis.axis))
-    same_goal = [cell for axis in axes if not axis.new_goal for cell in axis.cells]
-    return EditedDrops(tuple(axes), drop_agreement(same_goal))
-
-
-def drop_agreement(cells: Iterable[PolicyDrop]) -> DropAgreement | None:
-    """None where no cell has both drops."""
-    known = [
+    both_known = [
         (cell.drop, cell.true_drop)
-        for cell in cells
-        if cell.true_drop is not None and cell.drop is not None
+        for axis in axes
+        for cell in axis.cells
+        if not axis.new_goal and cell.drop is not None and cell.true_drop is not None
     ]
-    if not known:
-        return None
-    predicted, true = np.array(known, np.float64).T
-    r = float(pearson(predicted, true, np.ones(len(known))))
-    large = true >= LARGE - ROUNDING
-    return DropAgreement(
-        n=len(known),
-        pearson=None if np.isnan(r) else r,
-        large=int(large.sum()),
-        same_sign=int((predicted[large] > ROUNDING).sum()),
-        mean_abs_gap=float(100 * abs(predicted - true).mean()),
-    )
+    return EditedDrops(tuple(axes), drop_agreement(both_known))
 
 
 def _pairs(records: Iterable[Attempted]) -> dict[Kind, list[TwinPair]]:
