@@ -5,15 +5,17 @@
 A section that speaks of the bundled world and holds a figure carries a comment that nobody sees on
 the page:
 
-    <!-- measured: world c73b84af5ea2, judge 2c1d73bbe980 -->    must be the bundle's
-    <!-- measured: earlier bundle -->                            the text must say so to the reader
-    <!-- measured: no bundle -->                                 does not depend on its weights
+    <!-- measured: world W, judge J, policies P -->    must be the bundle's, see `bundle_mark`
+    <!-- measured: earlier bundle -->                  the text must say so to the reader
+    <!-- measured: no bundle -->                       does not depend on its weights
 
 `tests/test_docs_figures.py` fails where a section lacks it, or where it is not the bundle's: a new
 bundle so asks for its figures to be measured again, or to be marked."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,9 +68,15 @@ def sections(page: str) -> Iterator[Section]:
 
 
 def bundle_mark() -> str:
-    """What a figure of the present bundle is marked with."""
+    """What a figure of the present bundle is marked with: the fingerprints of world and judge, and
+    one of all policies, the bundled ones and the held-out ones that its release was scored by."""
     world, judge = fingerprint(BUNDLE / "world"), fingerprint(BUNDLE / "judge")
-    return f"world {world}, judge {judge}"
+    bundled = {path.name: fingerprint(path) for path in sorted((BUNDLE / "policies").iterdir())}
+    held_out = json.loads((BUNDLE / "release.json").read_text(encoding="utf-8"))["policies"]
+    both = json.dumps([bundled, held_out], sort_keys=True)
+    return (
+        f"world {world}, judge {judge}, policies {hashlib.sha256(both.encode()).hexdigest()[:12]}"
+    )
 
 
 def faults(page: str, mark: str) -> list[str]:
@@ -98,7 +106,7 @@ def faults(page: str, mark: str) -> list[str]:
 def stale_rows(mark: str) -> list[str]:
     """Rows of results.md that were made with another judge, or with one world that is not the
     bundle's. Comparisons of several worlds name theirs."""
-    world, judge = mark.split(", ")
+    world, judge, *_ = mark.split(", ")
     stale = []
     for row in (ROOT / RESULTS).read_text(encoding="utf-8").splitlines():
         if not row.startswith("| ["):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +31,28 @@ def test_another_bundle_makes_them_stale(figures: ModuleType) -> None:
     assert len(faults) >= 4 and all("measure again, or mark it" in fault for fault in faults)
     assert len(figures.stale_rows("world 0123456789ab, judge 0123456789ab")) >= 10
     assert figures.stale_rows(figures.bundle_mark().replace("world c", "world d"))
+
+
+def test_other_policies_make_them_stale_too(
+    figures: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bundled ones, or held-out ones of a new release; not a change of the release's figures."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(figures.BUNDLE, bundle)
+    monkeypatch.setattr(figures, "BUNDLE", bundle)
+    mark = figures.bundle_mark()
+    assert figures.faults("docs/trust.md", mark) == []
+    release = json.loads((bundle / "release.json").read_text())
+    release["figures"]["mmrv"]["value"] += 0.01
+    (bundle / "release.json").write_text(json.dumps(release))
+    assert figures.bundle_mark() == mark
+    release["policies"]["small"] = "0" * 12
+    (bundle / "release.json").write_text(json.dumps(release))
+    assert len(figures.faults("docs/trust.md", figures.bundle_mark())) == 2
+    shutil.copy(figures.ROOT / "worldgym/reference/bundle/release.json", bundle)
+    assert figures.bundle_mark() == mark
+    shutil.rmtree(bundle / "policies" / "bc-few")
+    assert figures.bundle_mark() != mark
 
 
 def test_what_a_section_must_say(
