@@ -28,10 +28,11 @@ from worldgym.train.state_head_training import (
     train_state_head,
 )
 from worldgym.types import Actions, Episode, States, Task, Trial
-from worldgym.world.fitted_world import fit, robot_states
+from worldgym.world.fitted_world import fit
 from worldgym.world.network import DiT
 from worldgym.world.row_threads import SplitWorld
 from worldgym.world.state_head import STATE_HEAD
+from worldgym.world.world_answers import robot_states
 from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_config import WorldConfig
 
@@ -85,7 +86,7 @@ def test_a_head_learns_the_state_and_the_world_draws_the_same(
     starts = np.stack([store[name].frames[0] for name in ("e0", "e1", "e2")])
     actions = np.stack([store[name].actions for name in ("e0", "e1", "e2")])
     plain = load_diffusion_world(world, dtype="float32")
-    assert plain.capabilities.returns == () and robot_states(plain, None).size == 0
+    assert plain.capabilities.returns == () and robot_states(plain, None, 1, 1).size == 0
     _, before = plain.step(plain.reset(starts, [1, 2, 3]), actions)
     with pytest.raises(InputError, match="has no state head; train one first"):
         measure_state_head(StateHeadRequest(world, store.root, store.root))

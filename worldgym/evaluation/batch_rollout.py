@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.errors import InputError
 from worldgym.io.timing import stage
-from worldgym.policies.observations import observe
+from worldgym.policies.observations import observe, tells
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import Actions, Frames, States, Trial
-from worldgym.world.fitted_world import FittedWorld, begun, robot_states
+from worldgym.world.fitted_world import FittedWorld, begun
 from worldgym.world.initial_views import initial_frames
+from worldgym.world.world_answers import robot_states, stepped
 from worldgym.world.world_protocol import World
 from worldgym.world.world_start import RobotStates
 
@@ -38,11 +40,12 @@ class BatchRollout:
         with stage("world"):
             tasks = [trial.task for trial in trials]
             starts = initial_frames(world, tasks, seeds)
+            self._video[:, 0] = starts
             self._state = begun(world, tasks, starts, seeds)
-        self._video[:, 0] = starts
+            told = robot_states(world, self._state, rows, 0)
         returns = len(world.capabilities.returns)
         self._told = np.full((rows, self.steps + 1, returns), np.nan, np.float32)
-        self._note(robot_states(world, self._state), 0)
+        self._note(told, 0)
 
     @property
     def over(self) -> bool:
@@ -57,10 +60,19 @@ class BatchRollout:
         return self._moves[b, : self._taken(b)]
 
     def observation(self, b: int, needs: Needs) -> Observation:
-        """What a policy with these needs sees of a trial now."""
+        """What a policy with these needs sees of a trial now. InputError where its initial state
+        is neither predicted nor given by its task."""
         can = self._world.capabilities
         told = States(self._told[b], can.returns) if can.returns else None
         task = self.trials[b].task
+        if tells(needs, can.returns) and (
+            unknown := [n for n in needs.state if np.isnan(self._told[b, 0, can.returns.index(n)])]
+        ):
+            raise InputError(
+                f"the world {self._world.name} does not predict the robot's state in the initial "
+                f'frame, and task {task.name} does not say its "{unknown[0]}": add it to "state" '
+                f"in the task's JSON file"
+            )
         return observe(
             needs,
             self._world.spec,
@@ -75,12 +87,13 @@ class BatchRollout:
         """chunk: float32 [B, h, A]. The last step may be shorter than it."""
         chunk = self._whole(chunk)
         with stage("world"):
-            self._state, new = self._world.step(self._state, chunk)
+            self._state, new = stepped(self._world, self._state, chunk)
+            told = robot_states(self._world, self._state, *new.shape[:2])
         end = min(self.step + chunk.shape[1], self.steps)
         kept = end - self.step
         self._moves[:, self.step : end] = chunk[:, :kept]
         self._video[:, self.step + 1 : end + 1] = new[:, :kept]
-        self._note(robot_states(self._world, self._state)[:, :kept], self.step + 1)
+        self._note(told[:, :kept], self.step + 1)
         self.step = end
 
     def _taken(self, b: int) -> int:

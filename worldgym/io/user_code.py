@@ -39,3 +39,6 @@ def attempt(call: Callable[[], T]) -> T | Failure:
             str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}",
             error,
         )
+    except SystemExit as end:  # argparse, in code that was written as a script
+        reason = f"it called sys.exit({'' if end.code is None else repr(end.code)})"
+        return Failure(reason, RuntimeError(reason).with_traceback(end.__traceback__))

@@ -14,9 +14,8 @@ import numpy as np
 from worldgym.testing.rules import SEEDS, check_form, check_spec, require
 from worldgym.types import Actions, Frames
 from worldgym.world.capabilities import WorldCard
-from worldgym.world.fitted_world import robot_states
 from worldgym.world.world_protocol import World
-from worldgym.world.world_start import Conditioned, Start
+from worldgym.world.world_start import Conditioned, Proprioceptive, Start
 
 CHUNKS = (1, 3, 1)  # lengths of the chunks that a world is stepped by, which takes any
 INSTRUCTION = "open the drawer"
@@ -177,7 +176,13 @@ class _Bench:
         check_form(self.who, "step", frames, drawn, np.dtype(np.uint8))
         require(np.array_equal(passed, actions), self.who, "step changed the actions it was given")
         if self.can.returns:
-            told = robot_states(self.world, after)
+            require(
+                isinstance(self.world, Proprioceptive),
+                self.who,
+                f'returns "{self.can.returns[0]}", and has no "robot_states"',
+            )
+            assert isinstance(self.world, Proprioceptive)
+            told = self.world.robot_states(after)
             due = (*drawn[:2], len(self.can.returns))
             check_form(self.who, "robot_states", told, due, np.dtype(np.float32))
             require(bool(np.isfinite(told).all()), self.who, "predicts a state that is not finite")

@@ -21,6 +21,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Actions, Episode, Frames, Rollout, Task, Trial
 from worldgym.world.fitted_world import begun
 from worldgym.world.initial_views import initial_frames
+from worldgym.world.world_answers import stepped
 from worldgym.world.world_protocol import World
 
 HAND = "hand"
@@ -167,7 +168,7 @@ class PlaySession:
             raise InputError(
                 "this session holds very many frames: save what you want to keep, then start again"
             )
-        state, frames = self.world.step(self._state(node), action[None, None])
+        state, frames = stepped(self.world, self._state(node), action[None, None])
         made = PlayNode(
             len(self.nodes),
             node.number,
@@ -200,7 +201,7 @@ class PlaySession:
             kept = max((i for i, n in enumerate(path) if n.number in self._states), default=0)
             state = self._states[path[kept].number] if kept else self._root
         for step in path[kept + 1 :]:
-            state, _ = self.world.step(state, step.action[None, None])
+            state, _ = stepped(self.world, state, step.action[None, None])
         self._keep(node.number, state)
         return state
 

@@ -20,8 +20,9 @@ from worldgym.actions.no_motion import no_motion, standing_still
 from worldgym.errors import InputError, WorldGymError
 from worldgym.types import Actions, Frames, Task
 from worldgym.world.capabilities import Capabilities, Chunk, History
+from worldgym.world.world_answers import completed, robot_states, stepped
 from worldgym.world.world_protocol import Completing, Given, World
-from worldgym.world.world_start import Conditioned, Proprioceptive, RobotStates, Start
+from worldgym.world.world_start import Conditioned, RobotStates, Start
 
 
 class SpentState(WorldGymError):
@@ -85,7 +86,8 @@ class FittedWorld:
         start = replace(start, actions=actions.astype(np.float32))
         state = FittedState(None, frames, start.actions, start, 0, told)
         inner = self._begun(state, start.seeds)
-        return replace(state, inner=inner, told=self._told(inner))
+        told = robot_states(self._world, inner, len(frames), 0)
+        return replace(state, inner=inner, told=told)
 
     def step(self, state: FittedState, actions: Actions) -> tuple[FittedState, Frames]:
         """float32 [B, h, A] => (state, uint8 [B, h, V, H, W, 3]). SpentState after a step that was
@@ -103,9 +105,9 @@ class FittedWorld:
         last = state.frames[:, -1]
         at = 0
         for size in chunk.pieces(whole) or []:
-            inner, frames = self._world.step(inner, actions[:, at : at + size])
+            inner, frames = stepped(self._world, inner, actions[:, at : at + size])
             drawn.append(self._shown(last, frames, size))
-            told.append(self._spread(self._told(inner), size))
+            told.append(self._spread(self._told(inner, frames), size))
             last = frames[:, -1]
             at += size
         if at < steps:
@@ -143,8 +145,8 @@ class FittedWorld:
         left = actions.shape[1]
         due = self._own.chunk.padded(left)
         fill = no_motion(actions[:, -1], self.spec)[:, None].repeat(due - left, axis=1)
-        after, frames = self._world.step(inner, np.concatenate([actions, fill], axis=1))
-        told = self._spread(self._told(after), due)
+        after, frames = stepped(self._world, inner, np.concatenate([actions, fill], axis=1))
+        told = self._spread(self._told(after, frames), due)
         return self._shown(last, frames, due)[:, :left], told[:, :left]
 
     def _after(
@@ -193,8 +195,8 @@ class FittedWorld:
         spread: RobotStates = told[:, moments]
         return spread
 
-    def _told(self, inner: Any) -> RobotStates:
-        return robot_states(self._world, inner)
+    def _told(self, inner: Any, frames: Frames) -> RobotStates:
+        return robot_states(self._world, inner, *frames.shape[:2])
 
     def _still(self, row: int, start: Start) -> Actions:
         state = dict(zip(self._own.state, map(float, start.state[row]), strict=True))
@@ -215,7 +217,7 @@ class CompletingFittedWorld(FittedWorld):
         self._completing = completing
 
     def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
-        return self._completing.complete(frames, given, seeds)
+        return completed(self._completing, self.name, frames, given, seeds)
 
 
 def fit(world: World[Any], hold: bool = False) -> FittedWorld:
@@ -235,14 +237,6 @@ def begun(world: World[Any], tasks: Sequence[Task], frames: Frames, seeds: Seque
     state = np.array(told, np.float32).reshape(len(tasks), len(can.state))
     instructions = tuple(task.instruction for task in tasks)
     return world.begin(Start(frames[:, None], seeds, actions, instructions, state))
-
-
-def robot_states(world: World[Any], state: Any) -> RobotStates:
-    """What the world predicts of the robot, [B, h / k, S]; [0, 0, 0] of a world that predicts
-    nothing."""
-    if world.capabilities.returns and isinstance(world, Proprioceptive):
-        return world.robot_states(state)
-    return np.zeros((0, 0, 0), np.float32)
 
 
 def fits_already(can: Capabilities) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.types import Frames, Task
+from worldgym.world.world_answers import completed
 from worldgym.world.world_protocol import Completing, World
 
 
@@ -31,7 +32,7 @@ def initial_frames(world: World[Any], tasks: Sequence[Task], seeds: Sequence[int
         return frames
     check_initial_views(world, tasks)
     assert isinstance(world, Completing)
-    return world.complete(frames, given, seeds)
+    return completed(world, world.name, frames, given, seeds)
 
 
 def generated_views(views: Sequence[str], task: Task) -> tuple[str, ...]:

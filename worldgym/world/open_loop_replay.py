@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.types import Actions, Episode, Frames
+from worldgym.world.world_answers import stepped
 from worldgym.world.world_protocol import State, World
 
 HORIZONS = (1, 5, 10, 20, 40)
@@ -58,7 +59,7 @@ def replay_actions(
     state = world.reset(starts, seeds)
     frames = [starts[:, None]]
     for first in range(0, actions.shape[1], chunk):
-        state, new = world.step(state, actions[:, first : first + chunk])
+        state, new = stepped(world, state, actions[:, first : first + chunk])
         frames.append(new)
     return np.concatenate(frames, 1)
 

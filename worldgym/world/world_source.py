@@ -68,8 +68,9 @@ def own_world(text: str) -> World[Any]:
     world: World[Any] = made_by(source)
     fault = fault_of(world, VALUES, ("step",))
     if fault is None:
-        first = "begin" if world.capabilities.begins_with_more else "reset"
-        fault = fault_of(world, {}, (first,))
+        can = world.capabilities
+        needed = ("begin" if can.begins_with_more else "reset",)
+        fault = fault_of(world, {}, (*needed, *(("robot_states",) if can.returns else ())))
     if fault is not None:
         raise InputError(
             f'world "{text}": {source.place} returned {type(world).__name__}, {fault} (see '

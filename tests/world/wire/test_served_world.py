@@ -175,7 +175,7 @@ class LyingWorld(FakeWorld):
     ("world", "words"),
     [
         (BreakingWorld(), "the world failed: ZeroDivisionError: out of memory"),
-        (LyingWorld(), r"no frames uint8 \[2, 4, 1, 16, 24, 3\]"),
+        (LyingWorld(), r"step returned uint8 \[2, 8, 1, 16, 24, 3\], not frames uint8 \[2, 4"),
     ],
 )
 def test_a_world_that_breaks_or_lies_is_an_outage(

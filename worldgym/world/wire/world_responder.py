@@ -27,8 +27,9 @@ from worldgym.world.wire.world_request import (
     released_of,
     token_of,
 )
+from worldgym.world.world_answers import completed, robot_states, stepped
 from worldgym.world.world_protocol import Completing, World
-from worldgym.world.world_start import Conditioned, Proprioceptive, Start
+from worldgym.world.world_start import Conditioned, Start
 
 T = TypeVar("T")
 MAX_STATES = 64  # kept, of whole batches
@@ -103,16 +104,17 @@ class WorldResponder:
             state = self._ask(lambda: begin(start))
         else:
             state = self._ask(lambda: world.reset(start.frames[:, -1], start.seeds))
-        told = self._told(state)
-        return {"state": self._states.keep(BatchState(state, len(start.frames))), **told}
+        rows = len(start.frames)
+        told = self._told(state, rows, 0)
+        return {"state": self._states.keep(BatchState(state, rows)), **told}
 
     def _complete(self, request: Mapping[str, Any]) -> Answer:
         world = self._world
         if not isinstance(world, Completing):
             raise Malformed("this world draws no views that a task does not bring")
-        complete = world.complete
+        completing = world
         asked = completing_of(request, self.card, self._rows)
-        return {"frames": self._ask(lambda: complete(*asked))}
+        return {"frames": self._ask(lambda: completed(completing, self.card.name, *asked))}
 
     def _step(self, request: Mapping[str, Any]) -> Answer:
         token = token_of(request)
@@ -121,8 +123,8 @@ class WorldResponder:
         started = time.perf_counter()
         if self._states.most == 1:  # whatever happens, the world has gone on from it
             self._states.drop(token)
-        state, frames = self._ask(lambda: self._world.step(before.state, actions))
-        told = self._told(state)
+        state, frames = self._ask(lambda: stepped(self._world, before.state, actions))
+        told = self._told(state, *frames.shape[:2])
         after = self._states.keep(BatchState(state, before.rows))
         seconds = time.perf_counter() - started
         return {"state": after, "frames": frames, "seconds": seconds, **told}
@@ -133,12 +135,10 @@ class WorldResponder:
             raise Malformed("this world has one state at a time, which cannot be forked")
         return {"state": self._states.keep(before)}
 
-    def _told(self, state: Any) -> Answer:
-        world = self._world
-        if not (self.card.capabilities.returns and isinstance(world, Proprioceptive)):
+    def _told(self, state: Any, rows: int, frames: int) -> Answer:
+        if not self.card.capabilities.returns:
             return {}
-        robot_states = world.robot_states
-        return {"robot_state": self._ask(lambda: robot_states(state))}
+        return {"robot_state": self._ask(lambda: robot_states(self._world, state, rows, frames))}
 
     def _known(self, token: str) -> BatchState:
         if token not in self._states:
