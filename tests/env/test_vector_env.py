@@ -247,6 +247,19 @@ def test_a_world_of_fixed_chunks_takes_no_other() -> None:
     assert env.step(env.action_space.sample())[3].all()
 
 
+def test_trials_that_a_caller_gives_must_fit_too() -> None:
+    """As those of the plan must, before anything is drawn."""
+    world = FakeWorld(capabilities=Capabilities(chunk=Chunk.exactly(4)))
+    env = WorldVectorEnv(world, tasks(8), config=EnvConfig(1, chunk=4))
+    (short,) = tasks(6)
+    with pytest.raises(InputError, match="does not take task t0 of 6 steps by 4"):
+        env.reset(options={"trials": [Trial(short, 0, 1)]})
+    standing = replace(tasks(4)[0], state={"x": 0.0})
+    env = WorldVectorEnv(WORLD, [standing], config=EnvConfig(state=("x",)))
+    with pytest.raises(InputError, match="t0"):
+        env.reset(options={"trials": [Trial(tasks(4)[0], 0, 1)]})
+
+
 def test_the_bundled_world_by_name_plays_what_evaluate_plays() -> None:
     envs = gymnasium.make_vec(REFERENCE, num_envs=2)
     assert isinstance(envs, WorldVectorEnv)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.evaluation.batch_rollout import BatchRollout
+from worldgym.evaluation.fitting import fills_a_step, fitted
+from worldgym.policies.observations import check_needs
+from worldgym.policies.policy_protocol import Needs
+from worldgym.tasks.task_folder import check_frames
 from worldgym.types import Actions, Frames, Task, Trial
+from worldgym.world.initial_views import check_initial_views
+from worldgym.world.world_protocol import World
+
+WHO = "env"  # instead of a policy's name
 
 
 @dataclass
@@ -85,3 +94,17 @@ class RowPlan:
         run_seed = seed if own is None else own
         assert run_seed is not None  # Gymnasium draws one where none was given
         return Trial(self._tasks[task], repeat, run_seed)
+
+
+def fitted_rows(world: World[Any], tasks: Sequence[Task], chunk: int, needs: Needs) -> World[Any]:
+    """The world as it takes these tasks, so many actions a step. InputError where it does not."""
+    can = world.capabilities
+    check_frames(tasks, world.frame_shape)
+    check_initial_views(world, tasks)
+    check_needs(WHO, needs, world.spec, tasks, world.views, can.returns)
+    if short := next((t for t in tasks if fills_a_step(can, chunk, t.steps)), None):
+        raise InputError(
+            f"the world {world.name} does not take task {short.name} of {short.steps} steps by "
+            f"{chunk}: a chunk of {can.chunk.padded(chunk)} may fit, or another number of steps"
+        )
+    return fitted(world, (), tasks, "refuse").world

@@ -18,25 +18,21 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from worldgym.env.rows import Row, RowPlan
+from worldgym.env.rows import WHO, Row, RowPlan, fitted_rows
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.batch_rollout import BatchRollout
-from worldgym.evaluation.fitting import at_frames, fills_a_step, fitted
+from worldgym.evaluation.fitting import at_frames
 from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each, prepare
-from worldgym.policies.observations import check_needs
 from worldgym.policies.own.action_bounds import commanded
 from worldgym.policies.policy_protocol import Needs, Observation
-from worldgym.tasks.task_folder import check_frames
 from worldgym.types import Actions, Frames, Rollout, Task, Trial, is_success
-from worldgym.world.initial_views import check_initial_views
 from worldgym.world.world_protocol import World
 
 Seen: TypeAlias = dict[str, Any]
 Rewards: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-WHO = "env"  # instead of a policy's name
 
 
 @dataclass(frozen=True)
@@ -101,24 +97,15 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         if not self.tasks:
             raise InputError("an environment needs at least one task")
         self._needs = Needs(state=config.state)
-        check_frames(self.tasks, world.frame_shape)
-        check_initial_views(world, self.tasks)
-        can = world.capabilities
-        check_needs(WHO, self._needs, world.spec, self.tasks, world.views, can.returns)
-        if short := next((t for t in self.tasks if fills_a_step(can, config.chunk, t.steps)), None):
-            raise InputError(
-                f"the world {world.name} does not take task {short.name} of {short.steps} steps by "
-                f"{config.chunk}: a chunk of {can.chunk.padded(config.chunk)} may fit, or another "
-                f"number of steps"
-            )
-        self.world = fitted(world, (), self.tasks, "refuse").world
+        self._own = world
+        self.world = fitted_rows(world, self.tasks, config.chunk, self._needs)
         if judge is not None:
             prepare(judge, self.tasks, world.views)
         self.single_observation_space = self._seen_space()
         self.single_action_space = self._action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._stride = can.stride
+        self._stride = world.capabilities.stride
         self._rows: list[Row] = []
         self._plan = RowPlan(self.tasks, self.num_envs)
 
@@ -215,7 +202,9 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         trials = [self._plan.next(r, seed) for r in rows] if given is None else list(given)
         if len(trials) != len(rows):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
-        check_frames([trial.task for trial in trials], self.world.frame_shape)
+        if given is not None:
+            tasks = [trial.task for trial in trials]
+            fitted_rows(self._own, tasks, self.config.chunk, self._needs)
         batch = BatchRollout(self.world, trials)
         new = {r: Row(batch, i, tuple(rows)) for i, r in enumerate(rows)}
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]
