@@ -109,31 +109,33 @@ def judge_true_videos(
 
 
 def judged_figures(trials: Iterable[JudgedTrial]) -> dict[str, Any]:
-    """By variation, "nominal" first: counts, and drops in points against the nominal scene."""
-    scored = [trial for trial in trials if trial.judged is not None]
-    names = sorted({trial.variation for trial in scored})
-    rates = {name: _rates([t for t in scored if t.variation == name]) for name in names}
+    """By variation, "nominal" first: counts, and drops in points against the same trials in the
+    nominal scene, of those that the judge scored in both."""
+    every = {(t.variation, t.task, t.policy, t.seed): t for t in trials}
     found = {}
-    for name in names:
-        own = [trial for trial in scored if trial.variation == name]
+    for name in sorted({trial.variation for trial in every.values()}):
+        all_own = [trial for trial in every.values() if trial.variation == name]
+        own = [trial for trial in all_own if trial.judged is not None]
         good, bad = [t for t in own if t.truth], [t for t in own if not t.truth]
+        twins = [(every.get(("", t.task, t.policy, t.seed)), t) for t in own]
+        pairs = [(a, b) for a, b in twins if a is not None and a.judged is not None]
         found[name or "nominal"] = {
             "trials": len(own),
+            "unscored": len(all_own) - len(own),
             "successes": len(good),
             "missed": sum(not t.judged for t in good),
             "failures": len(bad),
             "invented": sum(bool(t.judged) for t in bad),
-            "judged_drop": rates[""][0] - rates[name][0] if "" in rates else None,
-            "true_drop": rates[""][1] - rates[name][1] if "" in rates else None,
+            "pairs": len(pairs),
+            "judged_drop": _points([(bool(a.judged), bool(b.judged)) for a, b in pairs]),
+            "true_drop": _points([(a.truth, b.truth) for a, b in pairs]),
         }
     return found
 
 
-def _rates(trials: Sequence[JudgedTrial]) -> tuple[float, float]:
-    """Percent of successes, judged and true; there is a trial."""
-    judged = sum(bool(trial.judged) for trial in trials)
-    true = sum(trial.truth for trial in trials)
-    return 100 * judged / len(trials), 100 * true / len(trials)
+def _points(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Mean of first minus second, in points; None without a pair."""
+    return 100 * sum(a - b for a, b in pairs) / len(pairs) if pairs else None
 
 
 def load_name(policy: str) -> str:

@@ -28,16 +28,21 @@ def test_misses_and_drops_are_counted_by_variation() -> None:
     found = judged_figures(trials)
     assert found["nominal"] == {
         "trials": 4,
+        "unscored": 0,
         "successes": 3,
         "missed": 0,
         "failures": 1,
         "invented": 0,
+        "pairs": 4,
         "judged_drop": 0.0,
         "true_drop": 0.0,
     }
-    assert (found["dim"]["missed"], found["dim"]["invented"], found["dim"]["trials"]) == (1, 1, 3)
-    assert found["dim"]["judged_drop"] == pytest.approx(75.0 - 200 / 3)
-    assert found["dim"]["true_drop"] == pytest.approx(75.0 - 200 / 3)
+    dim = found["dim"]
+    assert (dim["missed"], dim["invented"], dim["trials"], dim["unscored"]) == (1, 1, 3, 1)
+    # the unscored one is a success in the nominal scene: its pair does not count as a drop
+    assert (dim["pairs"], dim["judged_drop"], dim["true_drop"]) == (3, 0.0, 0.0)
+    alone = judged_figures([trial for trial in trials if trial.variation])["dim"]
+    assert (alone["pairs"], alone["judged_drop"], alone["true_drop"]) == (0, None, None)
 
 
 @pytest.mark.slow
