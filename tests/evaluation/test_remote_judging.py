@@ -26,6 +26,7 @@ from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Verdict
 
 ELSEWHERE = ("processes", 2)
+ALONE = ("processes", 1)  # to start a process takes seconds
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def test_workers_say_what_one_process_says(run: Path, tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_costs_nothing(run: Path, tmp_path: Path) -> None:
     deadly = DeadlyJudge(once=tmp_path / "once")
-    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ELSEWHERE)
+    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ALONE)
     found = judged(config, deadly)
     assert found == judged(RejudgeConfig(run, tmp_path / "here"), FakeJudge())
     assert "killed by signal 9" in (tmp_path / "there" / LOST_NAME).read_text()
@@ -85,7 +86,7 @@ def test_a_worker_that_dies_costs_nothing(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_kills_every_worker_fails_and_is_tried_again(run: Path, tmp_path: Path) -> None:
-    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ELSEWHERE)
+    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ALONE)
     found = judged(config, DeadlyJudge(once=tmp_path / "none" / "once"))
     failed = [r for r in found.values() if r.failure_reason is not None]
     assert 0 < len(failed) < 20 and all(
@@ -95,6 +96,6 @@ def test_what_kills_every_worker_fails_and_is_tried_again(run: Path, tmp_path: P
 
 
 def test_a_worker_with_another_judge_is_refused(run: Path, tmp_path: Path) -> None:
-    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ELSEWHERE)
+    config = RejudgeConfig(run, tmp_path / "there", None, "", False, *ALONE)
     with pytest.raises(InputError, match="give all machines the same files"):
         rejudge(config, FakeJudge(), partial(FakeJudge, name="other"))
