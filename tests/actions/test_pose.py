@@ -19,6 +19,7 @@ from worldgym.actions.pose import (
     POSITION,
     QUATERNION,
     Pose,
+    given_by,
     lacking,
     pose_after,
     unsound,
@@ -162,3 +163,12 @@ def test_what_a_start_state_lacks() -> None:
     assert lacking({"x": 0.0, "roll": 0.0}, ("x", "qw")) == "roll, pitch, yaw"
     assert lacking({"x": 0.0}, ("x", "gripper_closed")) == "gripper_open"
     assert lacking({"gripper_closed": 1.0}, ("gripper_open",)) is None
+
+
+def test_a_start_state_gives_a_number_in_each_of_its_forms() -> None:
+    """The task says how far the gripper is open, and a world predicts how far it is closed."""
+    state = {"x": 0.1, "y": 0.2, "z": 0.3, "rx": 0.0, "ry": 0.0, "rz": 0.5, "gripper_open": 0.25}
+    np.testing.assert_allclose(given_by(state, ("gripper_closed", "yaw", "x")), [0.75, 0.5, 0.1])
+    np.testing.assert_allclose(given_by({"joint_0": 2.0}, ("joint_0",)), [2.0])
+    assert np.isnan(given_by({"x": 0.1}, ("y", "roll", "gripper_open", "joint_0"))).all()
+    assert np.isnan(given_by({}, ("x", "gripper_closed"))).all()

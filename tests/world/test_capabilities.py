@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stand_in_worlds import StandInWorld, stated
 
-from worldgym.testing import FakeWorld
+from worldgym.testing import FAKE_SPEC, FakeWorld
 from worldgym.world.capabilities import PLAIN, Capabilities, Chunk, History, WorldCard
 
 CHUNKS = st.builds(
@@ -58,7 +58,25 @@ def test_a_card_is_read_as_it_was_written(world: Any) -> None:
         (lambda: Capabilities(batch=0, horizon=-1), "must be 1 to"),
         (lambda: Capabilities(state=("",)), "names of 1 to"),
         (lambda: WorldCard.of(FakeWorld(views=())), "views are one name or more"),
-        (lambda: WorldCard.of(FakeWorld(views=("a", "a"))), "each once"),
+        (lambda: WorldCard.of(FakeWorld(views=("a", "a"))), '"a" is named twice'),
+        (lambda: WorldCard.of(FakeWorld(views=tuple("abcdefgh" * 20))), "'e', ...[)] must be"),
+        (lambda: Capabilities(batch=0), "must be 1 to"),
+        (lambda: Capabilities(horizon=0), "must be 1 to"),
+        (lambda: Capabilities(returns=("x", "x")), '"x" is named twice'),
+        (lambda: Capabilities(state=("x", "y", "x")), '"x" is named twice'),
+        (lambda: History(100_000, 100_000), "a history of 100000 frames"),
+        (
+            lambda: WorldCard.of(
+                FakeWorld(
+                    frame_shape=(512, 512, 3), capabilities=Capabilities(history=History(9999))
+                )
+            ),
+            "would begin with 7499 MiB of frames",
+        ),
+        (lambda: WorldCard.of(FakeWorld(replace(FAKE_SPEC, rate_hz=1e300))), "rate is 1e[+]300 Hz"),
+        (lambda: WorldCard.of(FakeWorld(replace(FAKE_SPEC, rate_hz=1e-300))), "give 0.001 to"),
+        (lambda: WorldCard.of(FakeWorld(replace(FAKE_SPEC, names=("x", "y", "x")))), '"x" twice'),
+        (lambda: WorldCard.of(FakeWorld(replace(FAKE_SPEC, names=("x", "y", "")))), "printable"),
         (lambda: WorldCard.of(FakeWorld(frame_shape=(0, 4, 3))), "frames are"),
         (lambda: WorldCard.of(FakeWorld(name="")), "1 to 200 characters"),
         (lambda: Capabilities(returns=("joint\x1b[31m",)), "printable characters"),

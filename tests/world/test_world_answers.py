@@ -104,7 +104,9 @@ def test_an_initial_state_that_nobody_knows_never_reaches_the_policy(chunk: int)
     """The task says it, or the world predicts it."""
     can = Capabilities(returns=TOLD)
     can = can if chunk == 1 else replace(can, chunk=Chunk.exactly(2))
-    with pytest.raises(Exception, match=r'task t/0 does not say its "joint_0": add it to "state"'):
+    with pytest.raises(
+        Exception, match=r'task t/0 does not say its "joint_0": add "state" with it'
+    ):
         rolled(Odd(capabilities=can, first=0), chunk)
     rolled(Odd(capabilities=can, first=0), chunk, {"joint_0": 0.1})
     rolled(Odd(capabilities=can, first=1), chunk)

@@ -31,8 +31,8 @@ NUMBERS = (*POSITION, *ANGLES, *AXIS, *QUATERNION, *GRIPPER)
 MOVERS = {*NUMBERS, "gripper", "base_x", "base_y", "base_yaw"} - {
     *GRIPPER
 }  # a moving base leaves the arm where it is on it
-# what else a state may name: joints and grippers, as actions call them
-JOINT = re.compile(r"(\w+_)?(joint(_?\w+)?|gripper)", re.ASCII)
+# what else a state may name: joints, grippers and fingers, as actions and policies call them
+JOINT = re.compile(r"(\w+_)?(joint(_?\w+)?|gripper|finger(_?\w+)?)", re.ASCII)
 LEVEL = 1e-9  # cosine of the pitch under which roll and yaw are one angle
 
 _NUMBER = r"(\d+(?:\.\d+)?)(?:/(\d+(?:\.\d+)?))?"
@@ -111,6 +111,14 @@ def lacking(state: Mapping[str, float], names: Sequence[str]) -> str | None:
     if set(names) - {*POSITION, *GRIPPER} and not any(set(turn) <= set(state) for turn in TURNS):
         return "roll, pitch, yaw"
     return "gripper_open" if set(names) & set(GRIPPER) and not set(GRIPPER) & set(state) else None
+
+
+def given_by(state: Mapping[str, float], names: Sequence[str]) -> list[float]:
+    """These numbers as a start state gives them, also in another form; NaN for what it does
+    not."""
+    pose = Pose.of(state).numbers()
+    known = {name: pose[name] for name in NUMBERS if lacking(state, [name]) is None}
+    return [{**known, **state}.get(name, float("nan")) for name in names]
 
 
 def pose_after(start: Pose, actions: Actions, spec: ActionSpec) -> Pose:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.pose import given_by
 from worldgym.errors import InputError
 from worldgym.io.timing import stage
 from worldgym.policies.observations import observe, tells
@@ -70,8 +71,8 @@ class BatchRollout:
         ):
             raise InputError(
                 f"the world {self._world.name} does not predict the robot's state in the initial "
-                f'frame, and task {task.name} does not say its "{unknown[0]}": add it to "state" '
-                f"in the task's JSON file"
+                f'frame, and task {task.name} does not say its "{unknown[0]}": add "state" with it '
+                f"to its JSON file"
             )
         return observe(
             needs,
@@ -113,5 +114,4 @@ class BatchRollout:
         if names and told.shape[1]:
             self._told[:, at : at + told.shape[1]] = told
         elif names:
-            states = [trial.task.state for trial in self.trials]
-            self._told[:, at] = [[s.get(name, np.nan) for name in names] for s in states]
+            self._told[:, at] = [given_by(trial.task.state, names) for trial in self.trials]

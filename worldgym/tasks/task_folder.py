@@ -151,8 +151,8 @@ class TaskFile:
             raise ValueError(f'"steps" is {self.steps}; write a whole number of actions, 1 or more')
         if unknown := [n for n in self.state if n not in NUMBERS and not JOINT.fullmatch(n)]:
             raise ValueError(
-                f'"state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}, and joints and '
-                f"grippers as actions call them (joint_0, left_gripper)"
+                f'"state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}, and joints, '
+                f"grippers and fingers (joint_0, left_gripper, finger_left)"
             )
         if not all(map(math.isfinite, self.state.values())):
             raise ValueError(f'"state" is {dict(self.state)}; its numbers are finite')

@@ -42,7 +42,7 @@ def unpack(data: bytes) -> Any:
             data, object_hook=counted, list_hook=counted, ext_hook=_refuse_extension
         )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        raise Malformed(f"not msgpack ({error})") from error
+        raise Malformed(f"not msgpack ({str(error) or type(error).__name__})") from error
 
 
 def _msgpack() -> Any:

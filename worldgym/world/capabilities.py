@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from worldgym.actions.sound_spec import fault_of_spec
 from worldgym.io.records import from_mapping
 from worldgym.types import ActionSpec
 
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1  # of the wire
 MAX_TEXT = 200  # characters of a name
 MAX_NAMES = 100  # views, or numbers of a state
-MAX_NUMBERS = 1000  # of an action
 MAX_SIDE = 4096  # pixels
 MAX_COUNT = 100_000  # actions of a chunk, of a frame, of a horizon; frames of a history
 MAX_DETAILS = 100_000  # characters of `WorldCard.details` as JSON
+MAX_HISTORY = 2**31  # bytes of the frames that a rollout begins with, those in between included
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class History:
     pad: Literal["repeat", "refuse"] = "repeat"
 
     def __post_init__(self) -> None:
-        if not (1 <= self.frames <= MAX_COUNT and 1 <= self.spacing <= MAX_COUNT):
+        sound = 1 <= self.frames <= MAX_COUNT and 1 <= self.spacing <= MAX_COUNT
+        if not sound or self.actions > MAX_COUNT:
             raise ValueError(f"a history of {self.frames} frames, {self.spacing} actions apart")
 
     @property
@@ -101,12 +103,21 @@ class History:
         return (self.frames - 1) * self.spacing
 
 
+def _shortened(names: tuple[str, ...]) -> str:
+    """The first of them, for a message."""
+    shown = ", ".join(repr(name[:40]) for name in names[:5])
+    return f"({shown}{', ...' if len(names) > 5 else ''})"
+
+
 def _check_names(names: tuple[str, ...]) -> None:
     sound = all(0 < len(name) <= MAX_TEXT and name.isprintable() for name in names)
     if len(names) > MAX_NAMES or not sound:
         raise ValueError(
-            f"{names} must be up to {MAX_NAMES} names of 1 to {MAX_TEXT} printable characters"
+            f"{_shortened(names)} must be up to {MAX_NAMES} names of 1 to {MAX_TEXT} printable "
+            f"characters"
         )
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f'"{double}" is named twice in {_shortened(names)}')
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ class Capabilities:
     returns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        counts = (self.stride, self.batch or 1, self.horizon or 1)
+        counts = [self.stride, *(n for n in (self.batch, self.horizon) if n is not None)]
         if not all(1 <= count <= MAX_COUNT for count in counts):
             raise ValueError(f"stride, batch and horizon must be 1 to {MAX_COUNT}")
         if self.chunk.multiple % self.stride:
@@ -198,11 +209,18 @@ class WorldCard:
         if not self.name.isprintable():
             raise ValueError("the name of a world has characters that cannot be printed")
         _check_names(self.views)
-        if not self.views or len(set(self.views)) < len(self.views):
-            raise ValueError(f"views are one name or more, each once, not {self.views}")
+        if not self.views:
+            raise ValueError("its views are one name or more, and it has none")
         if self.frame_shape[2] != 3 or not all(1 <= n <= MAX_SIDE for n in self.frame_shape):
             raise ValueError(f"frames are {self.frame_shape}, not (H, W, 3) of 1 to {MAX_SIDE}")
-        _check_spec(self.spec)
+        if fault := fault_of_spec(self.spec):
+            raise ValueError(fault)
+        begins = self.frame_bytes * (self.capabilities.history.actions + 1)
+        if begins > MAX_HISTORY:
+            raise ValueError(
+                f"a rollout would begin with {begins >> 20} MiB of frames; its history may have "
+                f"{MAX_HISTORY >> 20}"
+            )
         if len(json.dumps(dict(self.details), allow_nan=False)) > MAX_DETAILS:
             raise ValueError("its details are too long")
 
@@ -255,14 +273,3 @@ class WorldCard:
             )
         rest = {key: value for key, value in data.items() if key != "protocol"}
         return from_mapping(WorldCard, rest)
-
-
-def _check_spec(spec: ActionSpec) -> None:
-    bounds = [*spec.low, *spec.high, spec.rate_hz]
-    if not 1 <= spec.size <= MAX_NUMBERS or not len(spec.low) == len(spec.high) == spec.size:
-        raise ValueError(
-            f"its spec needs 1 to {MAX_NUMBERS} names, and one lower and one upper bound a name"
-        )
-    sound = all(map(math.isfinite, bounds)) and spec.rate_hz > 0
-    if not sound or any(low >= high for low, high in zip(spec.low, spec.high, strict=True)):
-        raise ValueError("its spec's bounds must be finite, low < high, and its rate above 0")

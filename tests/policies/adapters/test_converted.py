@@ -54,3 +54,10 @@ def test_another_rate_is_told_too_where_answers_are_long_enough() -> None:
 def test_a_world_of_the_convention_at_the_policys_rate_takes_it() -> None:
     world = replace(convention("bridge_v2"), rate_hz=15.0)
     assert spoken_in(FakePolicy(spec=convention("droid_delta")), world).spec == world
+
+
+@pytest.mark.parametrize("rate", [0.0, -5.0, float("nan"), float("inf"), 1e-300])
+def test_a_rate_that_cannot_be_is_refused_before_anything_is_divided(rate: float) -> None:
+    policy = FakePolicy(spec=replace(convention("bridge_v2"), rate_hz=rate))
+    with pytest.raises(InputError, match=r"policy fake-policy: its spec's rate is .* Hz; give"):
+        spoken_in(policy, convention("bridge_v2"))

@@ -227,7 +227,7 @@ def test_requests_that_are_none(change: dict[str, object], complaint: str) -> No
     family = FAMILIES["openvla"][OWN]
     with pytest.raises(Malformed, match=complaint):
         observation_of(family, {**request_of(family, SEEN), **change})
-    with pytest.raises(Malformed, match='lacks "image"'):
+    with pytest.raises(Malformed, match='no "image"'):
         observation_of(family, {"instruction": "go"})
 
 
@@ -352,7 +352,7 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(
 
 def test_families_that_are_offered_can_be_served() -> None:
     assert choices("openvla").startswith(
-        "bridge, libero, or a TOML file of your own (libero-oft, aloha-oft ask for"
+        "bridge, libero, or a TOML file of your own (libero-oft, aloha-oft need a world that"
     )
     for protocol, families in FAMILIES.items():
         for family in families.values():

@@ -184,8 +184,8 @@ WRONG_ANSWERS: list[tuple[Any, str]] = [
     ({"actions": "left"}, "no numbers"),
     ({"actions": [[1.0, 2.0, 3.0], [1.0]]}, "no table of numbers"),
     ({"actions": None}, "no numbers"),
-    ({"action": GOOD}, 'lacks "actions"'),
-    ([1, 2], 'lacks "actions"'),
+    ({"action": GOOD}, 'the answer has no "actions"'),
+    ([1, 2], 'the answer has no "actions"'),
 ]
 
 
@@ -337,6 +337,31 @@ def test_a_server_of_others_must_be_given_a_family() -> None:
         pytest.raises(InputError, match="does not say what it serves; name its family"),
     ):
         load_policy(address)
+
+
+@pytest.mark.parametrize(
+    ("facts", "complaint"),
+    [
+        ({"spec": FAKE_SPEC.to_json() | {"rate_hz": 0}}, "its spec's rate is 0 Hz"),
+        ({"spec": FAKE_SPEC.to_json() | {"low": [2, -1, -1]}}, "low < high"),
+        ({"fingerprint": "x" * 300}, "its fingerprint needs up to 200 printable characters"),
+        ({"fingerprint": "\x1b[2J"}, "its fingerprint needs up to 200 printable characters"),
+        ({"chunk": 0}, "its chunk is 0"),
+        ({"name": "../x"}, "its name is '../x'"),
+    ],
+)
+def test_an_offer_that_is_unsound_is_refused(facts: dict[str, Any], complaint: str) -> None:
+    offer = {"name": "p", "spec": FAKE_SPEC.to_json(), "chunk": 1} | facts
+
+    def handler(connection: Any) -> None:
+        connection.send(msgpack_numpy.pack({OWN: offer}))
+
+    with sync_server.serve(handler, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with pytest.raises(InputError, match=f"is not a policy's .*{complaint}"):
+            load_policy(f"ws://127.0.0.1:{port}", FAKE_SPEC)
+        server.shutdown()
 
 
 class Failing:

@@ -11,6 +11,8 @@ import numpy as np
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
 from worldgym.actions.moves_and_targets import no_way
+from worldgym.actions.sound_spec import fault_of_spec
+from worldgym.errors import InputError
 from worldgym.policies.adapters.refitted import SAME, ResampledPolicy, TargetingPolicy
 from worldgym.policies.adapters.wrapped import WrappedPolicy
 from worldgym.policies.policy_protocol import Policy
@@ -32,9 +34,11 @@ def converted(policy: Policy[Any], source: str, target: str) -> Policy[Any]:
 def spoken_in(policy: Policy[Any], spec: ActionSpec | None) -> Policy[Any]:
     """The policy in the convention of `spec`, if that differs and it can be converted: a registered
     conversion, moves as targets, another rate. Otherwise unchanged; the caller compares the two.
-    InputError if only the rates differ and cannot be converted."""
+    InputError if only the rates differ and cannot be converted, and for a spec that cannot be."""
     if spec is None or policy.spec == spec:
         return policy
+    if fault := fault_of_spec(policy.spec):
+        raise InputError(f"policy {policy.name}: {fault}")
     told = _converted(policy, spec)
     rated = replace(told.spec, rate_hz=spec.rate_hz, low=spec.low, high=spec.high) == spec
     if rated and abs(told.spec.rate_hz / spec.rate_hz - 1.0) > SAME:

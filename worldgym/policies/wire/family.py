@@ -177,8 +177,8 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
 
 
 def choices(protocol: str) -> str:
-    """Names of families for a message: first those that a world can serve, then why not the
-    others."""
+    """Names of families for a message: first those that every world can serve, then what the
+    others need."""
     others = [family for family in FAMILIES[protocol].values() if not family.own]
     refused = [
         family.name
@@ -187,8 +187,8 @@ def choices(protocol: str) -> str:
     ]
     usable = [family.name for family in others if family.name not in refused]
     why = (
-        f" ({', '.join(refused)} ask for states that do not follow from actions: describe a server "
-        f"that does without them)"
+        f" ({', '.join(refused)} need a world that predicts the robot's state, because theirs does "
+        f"not follow from actions)"
     )
     return (
         f"{''.join(f'{name}, ' for name in usable)}or a TOML file of your "

@@ -181,6 +181,6 @@ def _put(request: dict[str, Any], key: str, value: Any) -> None:
 def _get(message: Any, key: str) -> Any:
     for name in key.split("."):
         if not isinstance(message, dict) or name not in message:
-            raise Malformed(f'lacks "{key}"')
+            raise Malformed(f'no "{key}"')
         message = message[name]
     return message

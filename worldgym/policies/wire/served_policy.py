@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from worldgym.actions.sound_spec import fault_of_spec
 from worldgym.errors import InputError
 from worldgym.io.records import from_mapping
 from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs
@@ -17,7 +17,7 @@ from worldgym.types import ActionSpec
 from worldgym.wire.msgpack_numpy import unpack
 from worldgym.wire.wire_arrays import Malformed
 
-MAX_NUMBERS = 1000  # of an action
+MAX_FINGERPRINT = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ class Offer:
             facts = own_part(unpack(said) if address.protocol == "openpi" else decode(said))
             if not facts:
                 raise InputError(
-                    f"{url}: the server does not say what it serves; name its family, as "
-                    f"in "
-                    f"{url}?family=my/family.toml: {choices(address.protocol)}"
+                    f"{url}: the server does not say what it serves; name its family, as in "
+                    f"{url}?family=my/family.toml: {choices(address.protocol).removeprefix('or ')}"
                 )
             return _sound(from_mapping(Offer, facts, more=True))
         except (Malformed, ValueError, OverflowError) as error:
@@ -65,15 +64,12 @@ class Offer:
 
 def _sound(offer: Offer) -> Offer:
     """ValueError where the numbers of an offer make no sense."""
-    spec = offer.spec
     if not NAME.fullmatch(offer.name):
         raise ValueError(f"its name is {offer.name!r}")
     if not 1 <= offer.chunk <= MAX_CHUNK:
         raise ValueError(f"its chunk is {offer.chunk}")
-    if (
-        not len(spec.low) == len(spec.high) == spec.size
-        or not 1 <= spec.size <= MAX_NUMBERS
-        or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz]))
-    ):
-        raise ValueError("the bounds of its spec are unsound")
+    if len(offer.fingerprint) > MAX_FINGERPRINT or not offer.fingerprint.isprintable():
+        raise ValueError(f"its fingerprint needs up to {MAX_FINGERPRINT} printable characters")
+    if fault := fault_of_spec(offer.spec):
+        raise ValueError(fault)
     return offer
