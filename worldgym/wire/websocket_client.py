@@ -7,7 +7,7 @@ on their event loop do not answer them."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from worldgym.errors import MissingExtra, ServerOutage
@@ -59,7 +59,8 @@ class WebsocketLink:
             except (OSError, InvalidHandshake) as error:
                 raise Dropped(f"{address.url}: cannot connect ({error})") from None
             # to send: a server that stands still takes nothing off the wire
-            self._socket.socket.settimeout(address.timeout)
+            with suppress(OSError):  # closed already; what it said before is read below
+                self._socket.socket.settimeout(address.timeout)
             self.said = self._receive()
             self._stack = stack.pop_all()
 

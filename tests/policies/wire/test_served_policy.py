@@ -364,6 +364,23 @@ def test_an_offer_that_is_unsound_is_refused(facts: dict[str, Any], complaint: s
         server.shutdown()
 
 
+def test_a_server_that_closes_at_once_is_heard_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its socket is gone before the client has set a time limit on it."""
+    connect = pytest.importorskip("websockets.sync.client").connect
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
+        connection.recv_events_thread.join(5)
+        return connection
+
+    monkeypatch.setattr("websockets.sync.client.connect", late)
+    with sync_server.serve(lambda c: c.send("full"), "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(InputError, match="no policy server to use: .* the server failed: full"):
+            load_policy(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", FAKE_SPEC)
+        server.shutdown()
+
+
 class Failing:
     """A link that breaks as often as it is told to, then answers."""
 
