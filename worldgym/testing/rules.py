@@ -51,6 +51,9 @@ def check_spec(who: str, spec: ActionSpec) -> None:
 def check_form(
     who: str, what: str, value: npt.NDArray[Any] | Tensor, shape: tuple[int, ...], dtype: Any
 ) -> None:
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        kind = "nothing" if value is None else f"a {type(value).__name__}"
+        require(False, who, f"{what} returned {kind}, not {dtype} {shape}")
     right = tuple(value.shape) == shape and value.dtype == dtype
     require(right, who, f"{what} returned {value.dtype} {tuple(value.shape)}, not {dtype} {shape}")
 

@@ -14,10 +14,12 @@ import numpy as np
 from worldgym.testing.rules import SEEDS, check_form, check_spec, require
 from worldgym.types import Actions, Frames
 from worldgym.world.capabilities import WorldCard
-from worldgym.world.world_protocol import World
+from worldgym.world.world_answers import WorldFault, completed, robot_states
+from worldgym.world.world_protocol import Completing, World
 from worldgym.world.world_start import Conditioned, Proprioceptive, Start
 
-CHUNKS = (1, 3, 1)  # lengths of the chunks that a world is stepped by, which takes any
+# lengths of the chunks that a world is stepped by, which takes any; two in a row are one buffer's
+CHUNKS = (1, 3, 3, 1)
 INSTRUCTION = "open the drawer"
 
 
@@ -143,11 +145,20 @@ class _Bench:
         frames = self.starts[rows]
         seeds = self.seeds[rows]
         if not self.can.begins_with_more:
-            return world.reset(frames[:, -1], seeds)
+            return self._known_start(world.reset(frames[:, -1], seeds), len(frames))
         require(isinstance(world, Conditioned), self.who, 'begins with more, and has no "begin"')
         assert isinstance(world, Conditioned)
         told = (INSTRUCTION,) * len(frames)
-        return world.begin(Start(frames, seeds, self.past[rows], told, self.robot[rows]))
+        start = Start(frames, seeds, self.past[rows], told, self.robot[rows])
+        return self._known_start(world.begin(start), len(frames))
+
+    def _known_start(self, state: Any, rows: int) -> Any:
+        """The state, where what the world predicts of the robot in it is sound."""
+        try:
+            robot_states(self.world, state, rows, 0)
+        except WorldFault as fault:
+            raise AssertionError(str(fault)) from fault
+        return state
 
     def roll(self, rows: slice = slice(None), detour: bool = False) -> Frames:
         """[B, T, V, H, W, 3]: every frame of stepping through the chunks. With `detour`, each state
@@ -170,7 +181,10 @@ class _Bench:
 
     def _step(self, state: Any, actions: Actions) -> tuple[Any, Frames]:
         passed = actions.copy()
-        after, frames = self.world.step(state, passed)
+        answer = self.world.step(state, passed)
+        pair = isinstance(answer, tuple) and len(answer) == 2
+        require(pair, self.who, f"step returned a {type(answer).__name__}, not a state and frames")
+        after, frames = answer
         rows, size = actions.shape[:2]
         drawn = (rows, size // self.can.stride, len(self.world.views), *self.world.frame_shape)
         check_form(self.who, "step", frames, drawn, np.dtype(np.uint8))
@@ -190,6 +204,18 @@ class _Bench:
 
     def draws(self) -> None:
         self.roll()
+        if isinstance(self.world, Completing):
+            self._completes(self.world)
+
+    def _completes(self, completing: Completing) -> None:
+        """The main view is given, the others are drawn."""
+        frames = self.starts[:, -1]
+        given = np.zeros(frames.shape[:2], np.bool_)
+        given[:, 0] = True
+        try:
+            completed(completing, self.world.name, frames, given, self.seeds)
+        except WorldFault as fault:
+            raise AssertionError(str(fault)) from fault
 
     def repeats(self) -> None:
         require(

@@ -106,7 +106,7 @@ class FittedWorld:
         at = 0
         for size in chunk.pieces(whole) or []:
             inner, frames = stepped(self._world, inner, actions[:, at : at + size])
-            drawn.append(self._shown(last, frames, size))
+            drawn.append(self._shown(last, frames, size).copy())  # before its next step
             told.append(self._spread(self._told(inner, frames), size))
             last = frames[:, -1]
             at += size

@@ -376,7 +376,9 @@ def test_a_server_that_closes_at_once_is_heard_first(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("websockets.sync.client.connect", late)
     with sync_server.serve(lambda c: c.send("full"), "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(InputError, match="no policy server to use: .* the server failed: full"):
+        with pytest.raises(
+            InputError, match=r"no policy server to use: .* the server failed: full"
+        ):
             load_policy(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", FAKE_SPEC)
         server.shutdown()
 
