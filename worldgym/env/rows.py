@@ -97,7 +97,7 @@ class RowPlan:
 
 
 def fitted_rows(world: World[Any], tasks: Sequence[Task], chunk: int, needs: Needs) -> World[Any]:
-    """The world as it takes these tasks, so many actions a step. InputError where it does not."""
+    """The world as it takes these tasks, so many actions per step. InputError where it does not."""
     can = world.capabilities
     check_frames(tasks, world.frame_shape)
     check_initial_views(world, tasks)
