@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from logs import rewrite
 
 from worldgym.errors import InputError, SpecMismatch
+from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.run import evaluate_parts
 from worldgym.io.run_log import LOG_NAME, each_outcome, read_header, read_log
 from worldgym.io.run_records import EDITS_KEY, PLANNED_KEY, TrialRecord
+from worldgym.policies.load_policy import Loaded
 from worldgym.policies.policy_protocol import Needs
 from worldgym.stats.summary import Summary
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -175,6 +177,31 @@ def test_a_policy_that_has_changed_is_named(tmp_path: Path) -> None:
         evaluate_parts(
             EvaluateConfig(tmp_path, 1), FakeWorld(), policies, tasks(), FakeJudge(), origin
         )
+
+
+def test_a_policy_has_its_identity_in_any_world(tmp_path: Path) -> None:
+    def named(identity: str, name: str = "low") -> Origin:
+        loaded = Loaded(FakePolicy(name=name), identity)
+        return Origin.of_parts([loaded], {}, "cpu")
+
+    def start(out: Path, origin: Origin, name: str = "low") -> None:
+        config = EvaluateConfig(out, 1)
+        evaluate_parts(config, FakeWorld(), [FakePolicy(name=name)], tasks(), FakeJudge(), origin)
+
+    start(tmp_path, named("1"))
+    with pytest.raises(InputError, match=r"checkpoints\.policies\.low is '1' there and '3' now"):
+        start(tmp_path, named("3"))
+    start(tmp_path / "other", named("3"))
+    with pytest.raises(InputError, match=r"checkpoints\.policies\.low is '1' there and '3' now"):
+        merge([tmp_path, tmp_path / "other"], tmp_path / "merged")
+    older = tmp_path / "older"  # a log that does not tell
+    start(older, Origin())
+    start(older, named("1"))
+    start(older, named("2", "high"), "high")
+    start(older, named("3"))
+    with pytest.raises(InputError, match=r"checkpoints\.policies\.high is '2' there and '4' now"):
+        start(older, named("4", "high"), "high")
+    assert len(by_key(older)) == 6
 
 
 def test_a_task_that_has_changed_is_named_and_others_may_come(tmp_path: Path) -> None:

@@ -54,3 +54,6 @@ def test_a_text_too_long_for_a_path_is_no_policy(kind: str) -> None:
 def test_an_unknown_policy_is_named_as_it_was_asked_for() -> None:
     with pytest.raises(InputError, match='no policy "nowhere"'):
         load_policy("x=nowhere", FAKE_SPEC)
+    with pytest.raises(InputError, match='"random" cannot be called "still"'):
+        load_policy("still=random", FAKE_SPEC)
+    assert load_policy("still=still", FAKE_SPEC).name == "still"

@@ -15,7 +15,7 @@ import torch
 
 import worldgym
 from worldgym.io.devices import CPU, device_name
-from worldgym.io.run_records import ENGINE_KEY
+from worldgym.io.run_records import CHECKPOINTS_KEY, ENGINE_KEY
 from worldgym.policies.load_policy import Loaded
 from worldgym.world.familiarity import Familiarity
 from worldgym.world.model import DiffusionWorld
@@ -46,11 +46,10 @@ class Origin:
         """Of loaded parts. World and judge carry hashes in their names. settings: further ones."""
         told = dict(world.card.details) if isinstance(world, ServedWorld) else details_of(world)
         device = told.pop("device")
-        policies = {known.policy.name: known.identity for known in loaded}
-        checkpoints = {"codec": told.pop("codec"), "policies": policies}
+        checkpoints = {"codec": told.pop("codec"), "policies": _identities(loaded)}
         identities = {
             **told,
-            "checkpoints": checkpoints,
+            CHECKPOINTS_KEY: checkpoints,
             ENGINE_KEY: _engine(told[ENGINE_KEY], device, loaded),
         }
         return Origin({**(settings or {}), **identities}, code_of(loaded), device, familiarity)
@@ -60,8 +59,14 @@ class Origin:
         """Of a world that is not ours, which does not say what it computes on.   device: of what
         else was loaded."""
         told = _engine("", CPU, loaded).removeprefix(", ")
-        settings = {**settings, ENGINE_KEY: told} if told else settings
+        settings = {**settings, CHECKPOINTS_KEY: {"policies": _identities(loaded)}}
+        settings |= {ENGINE_KEY: told} if told else {}
         return Origin(settings, code_of(loaded), device_name(device))
+
+
+def _identities(loaded: Sequence[Loaded]) -> dict[str, str | None]:
+    """Of the policies, by name; see `Loaded.identity`."""
+    return {known.policy.name: known.identity for known in loaded}
 
 
 def _engine(world: str, device: str, loaded: Sequence[Loaded]) -> str:

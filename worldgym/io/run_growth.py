@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from worldgym.io.run_records import (
+    CHECKPOINTS_KEY,
     CONTENTS_KEY,
     EDITS_KEY,
     PLANNED_KEY,
@@ -20,7 +21,6 @@ from worldgym.io.run_records import (
 SHARD_KEY = "shard"
 FOLDER_KEY = "tasks"  # in `config`: the folder of the tasks; their contents identify them
 RESIZED_KEY = "resized"
-CHECKPOINTS_KEY = "checkpoints"
 Plan = Mapping[str, Mapping[str, Mapping[str, int]]]  # see `planned_repeats`
 
 
@@ -42,6 +42,7 @@ def joined_header(before: RunHeader, now: RunHeader) -> RunHeader:
     """The header of both: policies and truths of `before` first. Both must have no difference."""
     old, new = before.config, now.config
     config = {**new, **old}
+    known = _names(before)
     if PLANNED_KEY in old and PLANNED_KEY in new:
         config["trials"] = max(old.get("trials", 0), new.get("trials", 0))
         edits = {**old.get(EDITS_KEY, {}), **new.get(EDITS_KEY, {})}
@@ -52,13 +53,15 @@ def joined_header(before: RunHeader, now: RunHeader) -> RunHeader:
     for key in (CONTENTS_KEY, RESIZED_KEY):
         if key in old and key in new:
             config[key] = {**old[key], **new[key]}
-    if CHECKPOINTS_KEY in old and CHECKPOINTS_KEY in new:
-        policies = {**old[CHECKPOINTS_KEY]["policies"], **new[CHECKPOINTS_KEY]["policies"]}
-        config[CHECKPOINTS_KEY] = {**old[CHECKPOINTS_KEY], "policies": policies}
+    if CHECKPOINTS_KEY in new:
+        # an older log does not tell what its own policies were
+        added = {n: i for n, i in new[CHECKPOINTS_KEY]["policies"].items() if n not in known}
+        told = old.get(CHECKPOINTS_KEY, new[CHECKPOINTS_KEY])
+        policies = old.get(CHECKPOINTS_KEY, {}).get("policies", {})
+        config[CHECKPOINTS_KEY] = {**told, "policies": {**policies, **added}}
     if set(old.get(CONTENTS_KEY, ())) <= set(new.get(CONTENTS_KEY, ())):
         config |= {key: new[key] for key in (TASKS_KEY, FOLDER_KEY) if key in new}
     truths = {_truth_key(truth): truth for truth in (*now.truths, *before.truths)}
-    known = _names(before)
     return replace(
         now,
         config=config,
@@ -90,7 +93,8 @@ def _shared(one: RunHeader, other: RunHeader, free: Collection[str]) -> RunHeade
         config[RESIZED_KEY] = _of(config.get(RESIZED_KEY, {}), tasks)
     if CHECKPOINTS_KEY in config:
         checkpoints = config[CHECKPOINTS_KEY]
-        config[CHECKPOINTS_KEY] = {**checkpoints, "policies": _of(checkpoints["policies"], names)}
+        told = names & other.config.get(CHECKPOINTS_KEY, checkpoints)["policies"].keys()
+        config[CHECKPOINTS_KEY] = {**checkpoints, "policies": _of(checkpoints["policies"], told)}
     return replace(
         one,
         config=config,

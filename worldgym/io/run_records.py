@@ -21,6 +21,7 @@ A = TypeVar("A", bound=Attempted)
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
 CONTENTS_KEY = "task_sha256"  # in `config`: the same of each task by its name
 EDITS_KEY = "edits"  # in `config`: the original of every edited task, if there are any
+CHECKPOINTS_KEY = "checkpoints"  # in `config`: identities of the policies, and of our codec
 # in `config`: the trials of every policy, of all shards, see
 # `worldgym.evaluation.trials.planned_repeats`
 PLANNED_KEY = "planned"
@@ -125,10 +126,9 @@ class RunHeader:
         if all(CONTENTS_KEY in one["config"] for one in (mine, theirs)):
             for one in (mine, theirs):
                 one["config"].pop(TASKS_KEY, None)  # says no more
-        _forget(
-            (mine["config"], theirs["config"]),
-            (TASKS_KEY, CONTENTS_KEY, EDITS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY),
-        )
+        configs = mine["config"], theirs["config"]
+        _forget(configs, (TASKS_KEY, CONTENTS_KEY, EDITS_KEY, ENGINE_KEY))
+        _forget(configs, (CHECKPOINTS_KEY, PLANNED_KEY, FAMILIARITY_KEY))
         for one in (mine, theirs):
             one["policies"] = {policy.pop("name"): policy for policy in one["policies"]}
         for name in mine["policies"].keys() & theirs["policies"].keys():

@@ -81,6 +81,11 @@ def load(
     world computes on another device, and continues with other trials meanwhile."""
     device = resolve_device(device)
     name, source = given_name(source)
+    if name in SCRIPTED and source in SCRIPTED and name != source:
+        raise InputError(
+            f'the policy "{source}" cannot be called "{name}", which is another scripted policy; '
+            f"choose another name"
+        )
     if name:
         found = load(source, spec, device, apart)
         return replace(
