@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from worldgym.errors import InputError
 from worldgym.evaluation.export import export, log_schema
-from worldgym.io.run_log import RunLog
+from worldgym.io.run_log import LOG_NAME, RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.types import Vote
 
@@ -41,6 +42,18 @@ def run(tmp_path: Path) -> Path:
         )
     )
     return tmp_path
+
+
+def test_a_table_replaces_neither_the_log_nor_the_other_table(run: Path) -> None:
+    before = (run / LOG_NAME).read_bytes()
+    (run / "linked.csv").symlink_to(run / LOG_NAME)
+    for place in (run / LOG_NAME, run / "linked.csv"):
+        for tables in ((place, None), (None, place)):
+            with pytest.raises(InputError, match=r"log\.jsonl is the place of a run's log"):
+                export(run, *tables)
+    with pytest.raises(InputError, match="given for both tables"):
+        export(run, run / "t", run / "x" / ".." / "t")
+    assert (run / LOG_NAME).read_bytes() == before and not (run / "t").exists()
 
 
 def test_csv_holds_every_field_of_every_attempt(run: Path) -> None:

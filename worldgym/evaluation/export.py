@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from worldgym.errors import MissingExtra
+from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import atomic_file, write_json
 from worldgym.io.jsonl import CHECKSUM
 from worldgym.io.record_schema import column, schema
@@ -33,7 +33,8 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
 
     Columns are the fields of `TrialRecord`; lists and mappings are JSON text. None is an empty
     field in CSV, null in Parquet. Rows are written as they are read, so that a log of any length
-    takes little memory."""
+    takes little memory. InputError for a table in place of a log, or of the other table."""
+    _check_places(table, parquet)
     count = 0
     with ExitStack() as files:
         writers = []
@@ -47,6 +48,14 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
             for write in writers:
                 write(rows)
     return count
+
+
+def _check_places(*tables: Path | None) -> None:
+    places = [path.resolve() for path in tables if path is not None]
+    if len(set(places)) < len(places):
+        raise InputError(f"{places[0]} is given for both tables: name two files")
+    if lost := [path for path in places if path.name == LOG_NAME]:
+        raise InputError(f"{lost[0]} is the place of a run's log: name another file for the table")
 
 
 def write_schemas(folder: Path) -> None:
