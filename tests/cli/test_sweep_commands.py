@@ -174,7 +174,20 @@ def test_what_is_wrong_in_the_file_is_one_sentence(
     (folder / "sweep.toml").write_text(text.replace(old, new))
     with pytest.raises(InputError) as refused:
         read_sweep(Path("sweep.toml"))
-    assert str(refused.value).startswith("sweep.toml: ") and said in str(refused.value)
+    told = str(refused.value)
+    assert told.startswith("sweep.toml: ") and told.count("sweep.toml") == 1 and said in told
+
+
+def test_options_are_those_of_the_command_line_and_each_run_has_its_curves(folder: Path) -> None:
+    checkpoint(folder, 100)
+    tracked = 'track = ["tensorboard:curves/", "wandb:mine"]\nbatch = "auto"'
+    text = (folder / "sweep.toml").read_text().replace("batch = 32", tracked)
+    (folder / "sweep.toml").write_text(text.replace("[options]", 'second = "x"\n\n[options]'))
+    found = read_sweep(Path("sweep.toml"))
+    assert [one.batch for one in found] == [None, None]
+    assert [one.track for one in found] == [
+        (f"tensorboard:curves/small/all/{judge}", "wandb:mine") for judge in ("learned", "second")
+    ]
 
 
 def test_every_world_with_every_set_of_tasks_and_every_judge(folder: Path) -> None:

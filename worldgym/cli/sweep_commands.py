@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,9 @@ class SweepFile:
 
 def read_sweep(path: Path) -> list[Evaluate]:
     """The evaluations of a sweep. InputError in one sentence for what is wrong in the file."""
+    table = read_toml(path, WHAT)
     with located(path):
-        sweep = from_mapping(SweepFile, read_toml(path, WHAT))
+        sweep = from_mapping(SweepFile, table)
         policies = tuple(name for entry in sweep.policies for name in expanded(entry))
         return list(_each(sweep, policies))
 
@@ -92,19 +93,31 @@ def _by_numbers(text: str) -> list[tuple[int, str]]:
 
 
 def _each(sweep: SweepFile, policies: tuple[str, ...]) -> Iterator[Evaluate]:
+    options = dict(sweep.options)
+    if options.get("batch") == "auto":
+        options["batch"] = None
     for world, place in sweep.worlds.items():
         for tasks, folder in sweep.tasks.items():
             for judge, judged in sweep.judges.items():
+                run = f"{world}/{tasks}/{judge}"
                 given = {
                     "world": place,
                     "policy": policies,
                     "tasks": Path(folder),
                     "judge": Path(judged),
                     "trials": sweep.trials,
-                    "out": f"{sweep.out.rstrip('/')}/{world}/{tasks}/{judge}",
+                    "out": f"{sweep.out.rstrip('/')}/{run}",
                     "json": False,
                 }
-                yield from_mapping(Evaluate, dict(sweep.options), given, place="options")
+                one = from_mapping(Evaluate, options, given, place="options")
+                yield replace(one, track=tuple(_place_of(name, run) for name in one.track))
+
+
+def _place_of(tracker: str, run: str) -> str:
+    """TensorBoard tells runs apart by their folders alone; other trackers begin a run at each
+    start."""
+    kind, _, place = tracker.partition(":")
+    return f"{tracker.rstrip('/')}/{run}" if kind == "tensorboard" and place else tracker
 
 
 @dataclass(frozen=True)
