@@ -135,5 +135,5 @@ def test_a_value_that_may_be_left_to_the_program() -> None:
     assert parse(Command, [], "x") == Command(32)
     assert parse(Command, ["--batch", "auto"], "x").batch is None
     assert parse(Command, ["--batch=8"], "x").batch == 8
-    with pytest.raises(InputError, match='--batch is "many": give a whole number'):
+    with pytest.raises(InputError, match='--batch is "many": give a whole number or auto'):
         parse(Command, ["--batch", "many"], "x")

@@ -344,6 +344,11 @@ def test_read_from_a_file(model_server: Any, make_rollout: MakeRollout, tmp_path
         ("votes = 2", "vote = 2", '"vote" is unknown'),
         ("votes = 2", 'votes = "2"', "\"votes\" holds '2'; it must be a whole number"),
         ("votes = 2", "votes = 0", "votes is 0"),
+        (
+            "votes = 2",
+            'votes = 2\nviews = ["a", "b", "a"]',
+            "views are a, b, a; name each camera once",
+        ),
         ("votes = 2", "votes = ", "not valid TOML"),
         ("even:4", "even:0", "even:0"),
         ('"success"', '"vibes"', "vibes"),

@@ -135,7 +135,10 @@ class Option:
         try:
             return self.kind(word)
         except ValueError:
-            raise InputError(f'{self.name} is "{word}": give {WANTED[self.kind]}') from None
+            or_auto = " or auto" if self.automatic else ""
+            raise InputError(
+                f'{self.name} is "{word}": give {WANTED[self.kind]}{or_auto}'
+            ) from None
 
 
 def options_of(command: type) -> list[Option]:

@@ -71,6 +71,8 @@ class VlmConfig:
             raise InputError(f"votes is {self.votes}; ask for 1 to 100")
         if self.frame_size is not None and not 16 <= self.frame_size <= 4096:
             raise InputError(f"frame_size is {self.frame_size}; give 16 to 4096 pixels")
+        if len(set(self.views)) < len(self.views):
+            raise InputError(f"views are {', '.join(self.views)}; name each camera once")
 
     @staticmethod
     def read(path: Path) -> VlmConfig:
