@@ -387,8 +387,9 @@ def test_the_engine_names_policies_on_another_device(monkeypatch: pytest.MonkeyP
     policy = FakePolicy()
     loaded = [Loaded(policy, None, device="cuda:1"), Loaded(policy, None)]
     origin = Origin.of_parts(loaded, {"tasks": "t"}, "cpu")
-    assert origin.settings == {"tasks": "t", "engine": "policies cuda: H200"}
-    assert Origin.of_parts(loaded[1:], {}, "cpu").settings == {}
+    known = {"checkpoints": {"policies": {policy.name: None}}}
+    assert origin.settings == {"tasks": "t", "engine": "policies cuda: H200", **known}
+    assert Origin.of_parts(loaded[1:], {}, "cpu").settings == known
 
 
 def test_how_many_trials_are_missing(tmp_path: Path) -> None:

@@ -124,7 +124,12 @@ def test_every_path_of_the_benchmark_runs_and_goes_on(
             assert {("ours", batch, chunk, cfg) for batch in (1, 8, 32, 64)} <= asked
     assert {way for way, *_ in asked} == {"ours", "compiled", "eager", "released"}
     rows = [replace(row, steps=2, batch=min(row.batch, 2)) for row in planned]
-    rows = [row for row in dict.fromkeys(rows) if row.chunk < 8]
+    # every kind and way, with each guidance and chunk, not all of them with each other
+    rows = [
+        row
+        for row in dict.fromkeys(rows)
+        if row.kind != "rollout" or row.chunk == 1 or (row.chunk, row.cfg) == (4, 1.0)
+    ]
     script.run(bench, tmp_path, rows[:4], 1.0)
     with (tmp_path / "rows.jsonl").open("a") as file:
         file.write('{"asked": {"kind": "torn')  # a lease that ended in a line
