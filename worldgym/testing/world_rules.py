@@ -4,7 +4,8 @@ V views, h chunk length, H height, W width, A action numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -113,6 +114,14 @@ def _promised(reason: str, check: Callable[[], None]) -> WorldRule:
     return WorldRule(None, reason) if reason else WorldRule(check)
 
 
+@contextmanager
+def _faults_as_complaints() -> Iterator[None]:
+    try:
+        yield
+    except WorldFault as fault:
+        raise AssertionError(str(fault)) from fault
+
+
 class _Bench:
     """A world, and what it is asked."""
 
@@ -154,10 +163,8 @@ class _Bench:
 
     def _known_start(self, state: Any, rows: int) -> Any:
         """The state, where what the world predicts of the robot in it is sound."""
-        try:
+        with _faults_as_complaints():
             robot_states(self.world, state, rows, 0)
-        except WorldFault as fault:
-            raise AssertionError(str(fault)) from fault
         return state
 
     def roll(self, rows: slice = slice(None), detour: bool = False) -> Frames:
@@ -213,10 +220,8 @@ class _Bench:
         frames = self.starts[:, -1]
         given = np.zeros(frames.shape[:2], np.bool_)
         given[:, 0] = True
-        try:
+        with _faults_as_complaints():
             completed(completing, self.world.name, frames, given, self.seeds)
-        except WorldFault as fault:
-            raise AssertionError(str(fault)) from fault
 
     def repeats(self) -> None:
         require(

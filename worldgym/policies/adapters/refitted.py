@@ -55,7 +55,6 @@ class ResampledPolicy:
         how = f"split in {parts}" if parts else f"joined, {merged} in one"
         self.changes = (*changes_of(policy), f"{rates}: actions {how}")
         self._policy = policy
-        self._parts = parts
         self._merged = merged or 1
         self.parts = parts or 1
 
@@ -70,12 +69,12 @@ class ResampledPolicy:
         return states, np.stack([self._at_the_rate(chunk) for chunk in actions])
 
     def _own_step(self, step: int) -> int:
-        return step // self._parts if self._parts else step * self._merged
+        return step * self._merged // self.parts
 
     def _at_the_rate(self, chunk: Actions) -> Actions:
         spec = self._policy.spec
-        if self._parts:
-            return np.concatenate([divided(action, self._parts, spec) for action in chunk])
+        if self.parts > 1:
+            return np.concatenate([divided(action, self.parts, spec) for action in chunk])
         groups = np.split(chunk, len(chunk) // self._merged)
         return np.stack([composed(group, spec) for group in groups])
 
