@@ -32,8 +32,14 @@ PANDA_MIX: Mapping[str, int] = {
 }
 UNIT = 0.05  # metres of a move of 1.0
 ABOVE = 0.10  # metres over the object from which the hand descends
+STACKED = 0.05  # metres between the centres of two cubes where the upper one is let go
 NEAR = 0.012  # metres from a waypoint that count as there
-CLOSING = 4  # actions that a grasp takes
+CLOSING = 7  # actions that a grasp takes: 0.1 of the way an action
+# actions after which something must be in the way, or a goal out of reach
+LOWERING = 10
+CARRYING = 34
+OPENING = 8  # actions until the fingers let go: the gripper first takes back its closing
+HELD = 0.06  # metres between hand and object up to which it believes that it holds the object
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,9 @@ def _fault(behaviour: str, rng: np.random.Generator) -> PandaFault:
         return PandaFault(goal=(float(x), float(y)))
     if behaviour == "stops":
         return PandaFault(stops=int(rng.integers(4, 25)))
-    return PandaFault(noise=0.35) if behaviour == "noisy" else PandaFault()
+    if behaviour == "noisy":
+        return PandaFault(noise=float(rng.uniform(0.1, 0.35)))
+    return PandaFault()
 
 
 class _Wandering:
@@ -98,7 +106,9 @@ class _Wandering:
 
 
 class _Expert:
-    """Goes through waypoints: above the object, down, close, up, above the goal, down, open."""
+    """Goes through waypoints: above the object, down, close, up, above the goal, down, open, up.
+
+    One that lost or never had its object carries on as if it held it."""
 
     def __init__(self, task: str, change: PandaFault, rng: np.random.Generator) -> None:
         self._task = task
@@ -107,20 +117,27 @@ class _Expert:
         self._stage = 0
         self._since = 0
         self._taken = 0
-        self._from = np.zeros(3)  # where the object lay
+        self._from = np.zeros(3)  # where the object lay at first
+        self._goal = np.zeros(3)
+        self._carried = np.zeros(3)  # from the object to the hand, while held
 
     def __call__(self, now: PandaStep) -> Actions:
         if self._taken == 0:
             self._from = now.seen["object"].copy()
+            self._goal = now.seen["goal"].copy()
         self._taken += 1
         if self._change.stops is not None and self._taken > self._change.stops:
             return self._action(np.zeros(3), closed=self._stage >= 2)
         hand = now.seen["hand"]
+        from_object = hand - now.seen["object"]
+        if np.linalg.norm(from_object) < HELD:
+            self._carried = from_object
         target, closed = self._waypoint(now)
         there = np.linalg.norm(target - hand) < NEAR
-        waited = self._stage in (2, 6) and self._since >= CLOSING
-        if (self._stage not in (2, 6) and there) or waited:
-            self._stage = min(self._stage + 1, 6)
+        limit = {1: LOWERING, 2: CLOSING, 4: CARRYING, 5: LOWERING, 6: OPENING}.get(self._stage)
+        waited = limit is not None and self._since >= limit
+        if waited or (there and self._stage not in (2, 6)):
+            self._stage = min(self._stage + 1, 7)
             self._since = 0
             target, closed = self._waypoint(now)
         self._since += 1
@@ -134,7 +151,7 @@ class _Expert:
         """Where the hand should be, and whether it is closed."""
         lies = now.seen["object"] if self._stage < 2 else self._from
         grasp = lies + np.array(self._change.offset)
-        goal = now.seen["goal"].copy()
+        goal = self._goal.copy()
         goal[:2] += self._change.goal
         hand = now.seen["hand"]
         if self._stage == 0:
@@ -145,14 +162,16 @@ class _Expert:
             return hand, True
         if self._stage == 3 or self._task == "lift":
             return grasp + (0.0, 0.0, 0.25 if self._task == "can" else 0.12), True
-        carried = now.seen["hand"] - now.seen["object"]
-        over = goal + (carried[0], carried[1], 0.0)
+        over = goal + (self._carried[0], self._carried[1], 0.0)
         if self._task == "can":
-            over[2] = 1.0 if self._stage >= 5 else max(hand[2], 1.1)
+            over[2] = 1.0 if self._stage == 5 else max(hand[2], 1.1)
         else:
-            over[2] = goal[2] + (0.05 if self._stage >= 5 else 0.12)
+            lowered = STACKED + self._carried[2]
+            over[2] = goal[2] + (lowered if self._stage == 5 else 0.12)
         if self._stage < 6:
             return over, True
+        if self._stage == 6:
+            return hand, False
         return np.array([hand[0], hand[1], goal[2] + 0.25]), False
 
     def _action(self, move: Position, closed: bool) -> Actions:
