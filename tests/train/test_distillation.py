@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 
 SETTINGS = DistillConfig(Path("teacher"), teacher_steps=4, steps=(1, 2), shuffled=0.5, steered=0.5)
+RECORDED = DistillConfig(Path("teacher"), teacher_steps=4, steps=(1,), recorded=True)
 NONE = torch.zeros(8, dtype=torch.bool)
 
 
@@ -168,8 +170,38 @@ def test_few_steps_come_closer_to_the_teacher(
     assert student.config.sampler.steps == 1
 
 
-def train(run: WorldTrainConfig, teacher: DiffusionWorld, visit: object = quiet) -> Worlds:
-    task = work(run, teacher)
+def test_recorded_ends_ask_no_teacher(
+    teacher: DiffusionWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = student_run(tmp_path, teacher, 1)
+    task, network = work(run, teacher, RECORDED), network_like(teacher)
+    student = task.student(network, 1)
+    monkeypatch.setattr(task, "student", lambda network, steps: student)
+    monkeypatch.setattr(task, "teacher", SimpleNamespace(dtype=teacher.dtype))  # it draws nothing
+    tables, generator = Tables.of(episodes(), run), torch.Generator().manual_seed(0)
+    batch = task._batch(tables, 3, ProcessGroup(0, 1), generator)
+    rolled = task.roll_out(network, batch, 1, range(8), NONE)
+    assert torch.equal(rolled.ends, batch.latents[:, 1:])
+    assert (rolled.frames[:, 1:] - rolled.ends).abs().max() > 1e-3
+
+
+def test_recorded_ends_bring_rollouts_closer_to_what_was_recorded(
+    teacher: DiffusionWorld, begun: Path, tmp_path: Path
+) -> None:
+    run = replace(student_run(tmp_path, teacher, 60), start=begun)
+    task = work(run, teacher, RECORDED)
+    before = distance(task, network_like(teacher), 1)
+    after = distance(task, train(run, teacher, settings=RECORDED)["fake"].network, 1)
+    assert after < 0.5 * before, (before, after)
+
+
+def train(
+    run: WorldTrainConfig,
+    teacher: DiffusionWorld,
+    visit: object = quiet,
+    settings: DistillConfig = SETTINGS,
+) -> Worlds:
+    task = work(run, teacher, settings)
     return train_world(run, episodes(), Codec(), quiet, visit, Objective(task.loss, task.passes))  # type: ignore[arg-type]
 
 

@@ -13,6 +13,11 @@ c are frames that the student itself has finished, as in self forcing (arXiv 250
 after recorded frames, it would never see how its own small errors grow. Both roll out together: the
 student's frames become the context of both.
 
+The ends may also be the frames that were recorded (`DistillConfig.recorded`): then no teacher is
+asked, and what is learned is to return from the student's own frames to what truly follows, as in
+DAgger (Ross et al. 2011, arXiv 1011.0686). One step from noise to that is the mean of what may
+follow: sure where the actions decide, soft where they do not.
+
 With several views, a student also continues to learn to complete an initial frame from the main
 view alone (`worldgym.train.view_noise`), because rollouts never train that."""
 
@@ -54,13 +59,15 @@ class DistillConfig:
     its checkpoint names. shuffled: share of rows that take the actions of another clip, so that it
     also follows actions that were not demonstrated. steered: share of rows whose ends lie behind
     the teacher's own frames, not the student's: these pull a drifted student back to the teacher's
-    rollout; after the student's frames the teacher continues from the drift."""
+    rollout; after the student's frames the teacher continues from the drift. recorded: the ends are
+    the recorded frames, of rows neither shuffled nor steered."""
 
     teacher: Path
     teacher_steps: int = 4
     steps: tuple[int, ...] = (1, 2)
     shuffled: float = 0.25
     steered: float = 0.5
+    recorded: bool = False
 
     def __post_init__(self) -> None:
         fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < self.teacher_steps
@@ -76,7 +83,7 @@ class DistillConfig:
 
 class Rolled(NamedTuple):
     """A batch rolled out: frames [b, T, C, h, w], the first as recorded, the others the student's;
-    noise and the teacher's ends [b, T - 1, C, h, w] of those others.
+    noise and the teacher's (or recorded) ends [b, T - 1, C, h, w] of those others.
     """
 
     frames: Tensor
@@ -103,7 +110,9 @@ def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) 
         "teacher_steps": distill.teacher_steps,
         "steps": list(distill.steps),
     }
-    shares = {"shuffled": distill.shuffled, "steered": distill.steered}
+    shares: dict[str, float] = {"shuffled": distill.shuffled, "steered": distill.steered}
+    if distill.recorded:
+        shares = {"recorded": True}
     return Objective(work.loss, work.passes, {"distillation": facts | shares})
 
 
@@ -125,9 +134,8 @@ class Distillation:
     def passes(self) -> float:
         """See `Objective`: of teacher and student in the rollout, and of windows and branches with
         their gradients."""
-        rolled = (
-            self.distill.teacher_steps + 1 + sum(self.distill.steps) / len(self.distill.steps) + 1
-        )
+        asked = 0 if self.distill.recorded else self.distill.teacher_steps + 1
+        rolled = asked + sum(self.distill.steps) / len(self.distill.steps) + 1
         taught = sum(2 * span.last - span.first - 1 - span.begin for span in self._spans)
         return rolled + 3.0 * taught / self.config.frames
 
@@ -164,6 +172,8 @@ class Distillation:
     ) -> Batch:
         """Clips as in training, some rows with the actions of other clips."""
         batch = make_batch(tables, self.config, step, group)
+        if self.distill.recorded:
+            return batch
         other = make_batch(tables, replace(self.config, seed=self.config.seed + 1), step, group)
         swapped = (torch.rand(self.config.batch, generator=generator) < self.distill.shuffled)[
             batch.rows, None
@@ -187,7 +197,7 @@ class Distillation:
         self, network: DiT, batch: Batch, steps: int, seeds: Sequence[int], steered: Tensor
     ) -> Rolled:
         """Recorded frame, then the student's by the clip's actions; beside each the teacher's, from
-        the same noise.
+        the same noise, or the recorded one.
 
         steered: bool [b], rows where the teacher continues from its own frames; in the others it
         continues from the student's."""
@@ -199,16 +209,19 @@ class Distillation:
         unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
         state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
         for actions in batch.actions[:, 1:].split(1, 1):
-            taught, end = self.teacher.generate(taught, actions)
             state, frame = student.generate(state, actions)
+            frames.append(frame)
+            if self.distill.recorded:
+                continue
+            taught, end = self.teacher.generate(taught, actions)
             # not in the teacher's cache yet
             newest = torch.where(steered[:, None, None, None, None], end, frame)
             before = taught.context.first(taught.context.length - 1)
             taught = replace(taught, context=before.append(newest, actions))
-            frames.append(frame)
             ends.append(end)
-        noise = frames_noise(seeds, 1, len(ends), self.config.network.stacked_shape)
-        return Rolled(torch.cat(frames, 1), noise.to(frames[0]), torch.cat(ends, 1))
+        noise = frames_noise(seeds, 1, len(frames) - 1, self.config.network.stacked_shape)
+        reached = batch.latents[:, 1:].to(dtype) if self.distill.recorded else torch.cat(ends, 1)
+        return Rolled(torch.cat(frames, 1), noise.to(frames[0]), reached)
 
     def jump(self, network: DiT, batch: Batch, rolled: Rolled, level: Tensor) -> Tensor:
         """=> [b, T - 1, C, h, w] float32: where one step from `level` [b, T - 1] to clean takes

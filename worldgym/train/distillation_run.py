@@ -40,6 +40,7 @@ def distill_world(request: DistillRequest) -> Path:
         request.sampler_steps,
         request.shuffled,
         request.steered,
+        request.recorded,
     )
     sources = tuple(NamedStore.parse(text) for text in request.data)
     scaled = bool(teacher.scaling.scale)

@@ -70,6 +70,9 @@ class DistillRequest:
     steered: float = 0.5
     """share of rollouts that are drawn back to where the teacher's own rollout is; the rest
     continue from where they are"""
+    recorded: bool = False
+    """teach the frames that were recorded instead of the teacher's, behind the student's own;
+    nothing is shuffled or steered then"""
     steps: int = 400
     """optimiser steps"""
     batch: int = 8
