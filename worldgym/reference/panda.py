@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.actions.conventions import convention
+from worldgym.actions.embodiment import Reach
 from worldgym.errors import InputError
 from worldgym.types import Actions, Frames
 
@@ -30,6 +31,9 @@ os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core b
 
 RATE_HZ = 10.0
 PANDA_SPEC = replace(convention("libero"), rate_hz=RATE_HZ)
+# The gripper starts half open and moves by a tenth of its way an action, to its ends.
+_FREE, _FINGERS = 1000.0, 5.0
+PANDA_REACH = Reach((((*[-_FREE] * 6, -_FINGERS), (*[_FREE] * 6, _FINGERS)),))
 VIEWS = ("front", "wrist")
 WRIST = "robot0_eye_in_hand"
 STATE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw", "gripper_open")

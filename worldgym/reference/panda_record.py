@@ -14,6 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import pick
 from worldgym.io.progress import progress
 from worldgym.reference.panda import (
+    PANDA_REACH,
     PANDA_SPEC,
     PANDA_TASKS,
     RATE_HZ,
@@ -47,7 +48,7 @@ def record_panda(config: PandaRecordConfig) -> EpisodeStore:
     task."""
     for task in config.tasks:
         pick("task", task, PANDA_TASKS)
-    store = EpisodeStore.create(config.out, PANDA_SPEC, RATE_HZ, views=VIEWS)
+    store = EpisodeStore.create(config.out, PANDA_SPEC, RATE_HZ, PANDA_REACH, VIEWS)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     for task in config.tasks:
         missing = [seed for seed in seeds if f"{task}-{seed:05d}" not in store]
