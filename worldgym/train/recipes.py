@@ -69,11 +69,11 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
     like = reference_world(out, device)
     return replace(
         like,
-        optimizer=replace(like.optimizer, warmup=50, ema=0.995),
+        optimizer=replace(like.optimizer, steps=2200, warmup=50, ema=0.995),
         sampler=replace(like.sampler, window=8, keep=4),
         batch=16 if device == "cpu" else 256,
         frames=8,
-        save_every=150,
+        save_every=550,
         start=BUNDLE / "world",
     )
 
