@@ -142,16 +142,19 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
 
 
 def _start(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
-    """For a robot with other actions, the network learns the action embedding from the
-    beginning."""
+    """For a robot with other actions, the network learns the action embedding from the beginning;
+    in patches of another size, what enters and leaves its blocks."""
     data, tensors = load_folder(folder, KIND)
     start = from_mapping(DiTConfig, data["network"])
+    anew: tuple[str, ...] = ()
     if "spec" in data and data["spec"] != robots[0].spec.to_json():
-        own = network.state_dict()
-        tensors |= {name: own[name] for name in tensors if name.startswith("action_embedder.")}
-        start = replace(start, action_size=network.config.action_size)
+        anew += ("action_embedder.",)
+    if start.patch != network.config.patch:
+        anew += ("x_proj.", "final_linear.", "position_map")
+    own = {name: own for name, own in network.state_dict().items() if name.startswith(anew)}
+    known = {name: known for name, known in tensors.items() if not name.startswith(anew)}
     try:
-        network.load_state_dict(grown(tensors, start, network.config))
+        network.load_state_dict(grown(known, start, network.config) | own)
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one "

@@ -16,7 +16,7 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     draws what it drew in the first ones, does not look at the new ones, and draws nothing there
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
     A network of one view may become one of several, which begin with its places and without their
-    own token.
+    own token. What is not in `tensors` is left out.
     """
     channels = start.latent_shape[0]
     own = config.latent_shape[0]
@@ -32,19 +32,21 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     }
     found = dict(tensors)
     if start.cameras < config.cameras:
-        found["view_token"] = tensors["x_proj.bias"].new_zeros(config.cameras, width)
+        found["view_token"] = next(iter(tensors.values())).new_zeros(config.cameras, width)
         if "position_map" in tensors:
             found["position_map"] = tensors["position_map"].repeat(config.cameras, 1)
-    if start.action_size < config.action_size:
+    name = "action_embedder.weight"
+    if name in tensors and start.action_size < config.action_size:
         known = torch.ones(config.action_size, dtype=torch.bool)
         known[start.action_size - 1 : -1] = False
-        name = "action_embedder.weight"
         columns = octave_mask(known, config.action_octaves)
         found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
         found[name][:, columns] = tensors[name]
     if channels >= own:
         return found
     for name, (before, after) in shapes.items():
+        if name not in tensors:
+            continue
         new = tensors[name].new_zeros(after)
         into = name == "x_proj.weight"
         new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
