@@ -12,13 +12,21 @@ import torch
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.errors import CheckpointError, InputError
+from worldgym.io.checkpoint import save_folder
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_batches import Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.train.world_training import diffusion_loss, motion_weight, still_weight, train_world
+from worldgym.train.world_training import (
+    checkpoint_config,
+    diffusion_loss,
+    motion_weight,
+    start_from,
+    still_weight,
+    train_world,
+)
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -85,6 +93,26 @@ def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path, dtype: str) -> Non
     resumed = train_world(broken, episodes(), Codec(), quiet, quiet)["fake"]
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("cameras", [1, 2])
+def test_a_start_in_other_patches_gives_its_blocks_alone(tmp_path: Path, cameras: int) -> None:
+    run = config(tmp_path)
+    begun = DiT(run.network)
+    for parameter in begun.parameters():
+        torch.nn.init.normal_(parameter)
+    robots = [Embodiment("fake", FAKE_SPEC)]
+    weights = begun.state_dict()
+    save_folder(tmp_path / "begun", checkpoint_config(run, robots, Codec()), weights, "")
+    network = DiT(replace(run.network, patch=1, cameras=cameras))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    start_from(network, tmp_path / "begun", robots)
+    anew = ("x_proj.", "final_linear.", "position_map", "view_token")
+    for name, value in network.state_dict().items():
+        expected = before if name.startswith(anew) else weights
+        assert torch.equal(value, expected[name]), name
+    with pytest.raises(CheckpointError, match="no start for this one"):
+        start_from(DiT(replace(run.network, patch=1, width=64)), tmp_path / "begun", robots)
 
 
 def test_a_cut_state_file_is_named(tmp_path: Path) -> None:

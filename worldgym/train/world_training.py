@@ -8,7 +8,7 @@ several processes that share the rows of a batch take the steps that one process
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def train_world(
     torch.manual_seed(config.seed)
     network = DiT(config.network, config.checkpointing)
     if config.start is not None:
-        _start(network, config.start, robots)
+        start_from(network, config.start, robots)
     network = network.to(config.device, getattr(torch, config.dtype))
     tables = Tables.of(data, config)
 
@@ -141,9 +141,12 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
     return robots
 
 
-def _start(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
-    """For a robot with other actions, the network learns the action embedding from the beginning;
-    in patches of another size, what enters and leaves its blocks."""
+def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
+    """Puts a checkpoint's weights into a network that continues from it. CheckpointError for one
+    of another kind.
+
+    For a robot with other actions, the network learns the action embedding from the beginning; in
+    patches of another size, what enters and leaves its blocks."""
     data, tensors = load_folder(folder, KIND)
     start = from_mapping(DiTConfig, data["network"])
     anew: tuple[str, ...] = ()
