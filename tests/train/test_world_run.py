@@ -15,6 +15,7 @@ from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.testing import FakeWorld
 from worldgym.train.codec_and_world import train_codec_and_world
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
@@ -60,6 +61,27 @@ def test_train_then_load(
         ConvCodec(ConvCodecConfig(32, 4, 16, 1)).save(tmp_path / "other", "", {})
         with pytest.raises(InputError, match="holds another checkpoint"):
             train_codec_and_world(replace(leg, codec=tmp_path / "other"))
+
+
+def test_the_held_out_sample_is_of_the_whole_store(episode_store: EpisodeStore) -> None:
+    for count in (2, 3, 12):
+        sample = held_out_sample(episode_store.root, count)
+        assert len({episode.source for episode in sample}) == min(count, 3)
+    lengths = {len(episode.actions) for episode in held_out_sample(episode_store.root, 12)}
+    assert lengths == {8, 3}
+
+
+def test_a_replay_of_several_lengths_scores_each_to_its_end(episode_store: EpisodeStore) -> None:
+    episodes = held_out_sample(episode_store.root, 12)
+    world = FakeWorld(frame_shape=(32, 32, 3))
+    together = replay(world, episodes)
+    for row, episode in enumerate(episodes):
+        steps = len(episode.actions)
+        alone = replay(world, [episode], seed=row)
+        np.testing.assert_array_equal(together.psnr[row, :steps], alone.psnr[0])
+        np.testing.assert_array_equal(together.frames[row, : steps + 1], alone.frames[0])
+        assert np.isnan(together.psnr[row, steps:]).all()
+    assert together.at(8) == together.psnr[:2, 7, 0].mean()
 
 
 def test_a_run_goes_on_with_the_settings_that_it_began_with(

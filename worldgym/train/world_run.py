@@ -187,7 +187,7 @@ class Visitor:
             shown = [
                 v
                 for e, g in zip(episodes[:SHOWN], result.frames, strict=False)
-                for v in (joined_views(e.frames), joined_views(g))
+                for v in (joined_views(e.frames), joined_views(g[: len(e.frames)]))
             ]
             sheet = (
                 self.run.config.out
@@ -206,9 +206,8 @@ class Visitor:
 
 
 def held_out_sample(store: Path, count: int) -> Sequence[Episode]:
-    """`count` episodes of the store's most common length, spread evenly over it."""
+    """`count` episodes, or all if they are fewer, spread evenly over the store."""
     cache = frame_cache(EpisodeStore(store))
-    lengths = [info.length for info in cache.store]
-    usual = max(set(lengths), key=lengths.count)
-    names = [info.name for info in cache.store if info.length == usual]
-    return [cache.episode(names[i * len(names) // count]) for i in range(min(count, len(names)))]
+    names = cache.names
+    wanted = min(count, len(names))
+    return [cache.episode(names[i * len(names) // wanted]) for i in range(wanted)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,15 @@ from worldgym.types import Actions, Episode, Frames
 from worldgym.world.world_answers import stepped
 from worldgym.world.world_protocol import State, World
 
+T = TypeVar("T", bound=np.generic)
 HORIZONS = (1, 5, 10, 20, 40)
 
 
 @dataclass(frozen=True)
 class Replay:
-    """frames: uint8 [E, T+1, V, H, W, 3] as generated, initial frame first.   psnr: [E, T, V] in
-    dB, against the recording; NaN where a view was not recorded."""
+    """frames: uint8 [E, T+1, V, H, W, 3] as generated, initial frame first; T: of the longest
+    episode.   psnr: [E, T, V] in dB, against the recording; NaN where a view was not recorded, or
+    an episode is over."""
 
     frames: Frames
     psnr: npt.NDArray[np.float64]
@@ -38,17 +41,24 @@ class Replay:
 def replay(
     world: World[State], episodes: Sequence[Episode], seed: int = 0, chunk: int = 1
 ) -> Replay:
-    """Episodes of one length, all in one batch. `chunk`: actions per step. Views that an episode
-    lacks begin black."""
-    truth = np.stack([episode.frames for episode in episodes])
-    actions = np.stack([episode.actions for episode in episodes])
+    """All episodes in one batch, to the end of the longest. `chunk`: actions per step. Views that
+    an episode lacks begin black."""
+    longest = max(len(episode.actions) for episode in episodes)
+    truth = np.stack([_held(episode.frames, longest + 1) for episode in episodes])
+    actions = np.stack([_held(episode.actions, longest) for episode in episodes])
     generated = replay_actions(
         world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk
     )
     levels = psnr(generated[:, 1:], truth[:, 1:])
     for row, episode in enumerate(episodes):
         levels[row, :, [episode.views.index(name) for name in episode.absent]] = np.nan
+        levels[row, len(episode.actions) :] = np.nan
     return Replay(generated, levels)
+
+
+def _held(rows: npt.NDArray[T], count: int) -> npt.NDArray[T]:
+    """The last row again and again, up to `count`."""
+    return rows[np.minimum(np.arange(count), len(rows) - 1)]
 
 
 def replay_actions(
