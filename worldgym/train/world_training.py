@@ -149,13 +149,13 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
     patches of another size, what enters and leaves its blocks."""
     data, tensors = load_folder(folder, KIND)
     start = from_mapping(DiTConfig, data["network"])
-    anew: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
     if "spec" in data and data["spec"] != robots[0].spec.to_json():
-        anew += ("action_embedder.",)
+        fresh += ("action_embedder.",)
     if start.patch != network.config.patch:
-        anew += ("x_proj.", "final_linear.", "position_map")
-    own = {name: own for name, own in network.state_dict().items() if name.startswith(anew)}
-    known = {name: known for name, known in tensors.items() if not name.startswith(anew)}
+        fresh += ("x_proj.", "final_linear.", "position_map")
+    own = {name: own for name, own in network.state_dict().items() if name.startswith(fresh)}
+    known = {name: known for name, known in tensors.items() if not name.startswith(fresh)}
     try:
         network.load_state_dict(grown(known, start, network.config) | own)
     except RuntimeError as error:
