@@ -24,6 +24,7 @@ import numpy.typing as npt
 from worldgym.actions.conventions import convention
 from worldgym.actions.embodiment import Reach
 from worldgym.errors import InputError
+from worldgym.reference.reference_tasks import FREE
 from worldgym.types import Actions, Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -32,8 +33,8 @@ os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core b
 RATE_HZ = 10.0
 PANDA_SPEC = replace(convention("libero"), rate_hz=RATE_HZ)
 # The gripper starts half open and moves by a tenth of its way an action, to its ends.
-_FREE, _FINGERS = 1000.0, 5.0
-PANDA_REACH = Reach((((*[-_FREE] * 6, -_FINGERS), (*[_FREE] * 6, _FINGERS)),))
+_FINGERS = 5.0
+PANDA_REACH = Reach((((*[-FREE] * 6, -_FINGERS), (*[FREE] * 6, _FINGERS)),))
 VIEWS = ("front", "wrist")
 WRIST = "robot0_eye_in_hand"
 STATE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw", "gripper_open")

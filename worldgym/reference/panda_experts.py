@@ -32,7 +32,7 @@ PANDA_MIX: Mapping[str, int] = {
 }
 UNIT = 0.05  # metres of a move of 1.0
 ABOVE = 0.10  # metres over the object from which the hand descends
-STACKED = 0.05  # metres between the centres of two cubes where the upper one is let go
+RELEASED = 0.05  # metres between the centres of two cubes where the upper one is let go
 NEAR = 0.012  # metres from a waypoint that count as there
 CLOSING = 7  # actions that a grasp takes: 0.1 of the way an action
 # actions after which something must be in the way, or a goal out of reach
@@ -166,7 +166,7 @@ class _Expert:
         if self._task == "can":
             over[2] = 1.0 if self._stage == 5 else max(hand[2], 1.1)
         else:
-            lowered = STACKED + self._carried[2]
+            lowered = RELEASED + self._carried[2]
             over[2] = goal[2] + (lowered if self._stage == 5 else 0.12)
         if self._stage < 6:
             return over, True

@@ -18,7 +18,7 @@ FIRST_HELD_OUT_SEED = (
 )
 
 METAWORLD_SPEC = convention("metaworld")
-FREE = 1000.0  # moves; the gripper is stopped by nothing
+FREE = 1000.0  # moves: a bound that nothing reaches
 
 
 def _box(back: float, down: float) -> tuple[Side, Side]:

@@ -154,8 +154,8 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
         fresh += ("action_embedder.",)
     if start.patch != network.config.patch:
         fresh += ("x_proj.", "final_linear.", "position_map")
-    own = {name: own for name, own in network.state_dict().items() if name.startswith(fresh)}
-    known = {name: known for name, known in tensors.items() if not name.startswith(fresh)}
+    own = {name: value for name, value in network.state_dict().items() if name.startswith(fresh)}
+    known = {name: value for name, value in tensors.items() if not name.startswith(fresh)}
     try:
         network.load_state_dict(grown(known, start, network.config) | own)
     except RuntimeError as error:

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from worldgym.episodes.windows import cut
 from worldgym.types import Actions, Episode, Frames
 from worldgym.world.world_answers import stepped
 from worldgym.world.world_protocol import State, World
 
-T = TypeVar("T", bound=np.generic)
 HORIZONS = (1, 5, 10, 20, 40)
 
 
@@ -43,22 +42,20 @@ def replay(
 ) -> Replay:
     """All episodes in one batch, to the end of the longest. `chunk`: actions per step. Views that
     an episode lacks begin black."""
-    longest = max(len(episode.actions) for episode in episodes)
-    truth = np.stack([_held(episode.frames, longest + 1) for episode in episodes])
-    actions = np.stack([_held(episode.actions, longest) for episode in episodes])
+    steps = np.array([len(episode.actions) for episode in episodes])
+    begin = np.zeros_like(steps)
+    places, there = cut(steps + 1, steps.max() + 1, begin)
+    truth = np.stack([e.frames[own] for e, own in zip(episodes, places, strict=True)])
+    places, _ = cut(steps, steps.max(), begin)
+    actions = np.stack([e.actions[own] for e, own in zip(episodes, places, strict=True)])
     generated = replay_actions(
         world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk
     )
     levels = psnr(generated[:, 1:], truth[:, 1:])
     for row, episode in enumerate(episodes):
         levels[row, :, [episode.views.index(name) for name in episode.absent]] = np.nan
-        levels[row, len(episode.actions) :] = np.nan
+    levels[~there[:, 1:]] = np.nan
     return Replay(generated, levels)
-
-
-def _held(rows: npt.NDArray[T], count: int) -> npt.NDArray[T]:
-    """The last row again and again, up to `count`."""
-    return rows[np.minimum(np.arange(count), len(rows) - 1)]
 
 
 def replay_actions(
