@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_parts
+from worldgym.io.jsonl import append_line, read_lines
 from worldgym.io.run_log import read_log
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
@@ -84,6 +86,32 @@ def test_the_trust_report_and_the_calibration_of_the_shards_come_along(tmp_path:
     (shards[1] / "trust.json").write_text(json.dumps({**check, "tasks": {}}))
     with pytest.raises(InputError, match=r"trust\.json differ"):
         merge(shards, tmp_path / "other")
+
+
+def test_labels_preferences_and_lost_batches_come_along(tmp_path: Path) -> None:
+    """Once each, the last of a labeller last; what was added to the merged run since stays."""
+    shards = [tmp_path / f"shard-{part}" for part in (1, 2)]
+    for part, shard in enumerate(shards, 1):
+        run(shard, (part, 2))
+    said = [
+        {"video": "videos/a.mp4", "score": score, "labeller": "anna", "time": f"2026-11-30T10:0{i}"}
+        for i, score in enumerate((1.0, 0.0, 0.5))
+    ]
+    for shard, rows in zip(shards, ([said[0], said[2]], [said[1], said[0]]), strict=True):
+        for name in ("labels.jsonl", "preferences.jsonl", "lost.jsonl"):
+            for row in rows:
+                append_line(shard / name, row)
+    merge(shards, tmp_path / "merged")
+    later = {**said[0], "time": "2026-11-30T09:00", "labeller": "ben"}
+    append_line(tmp_path / "merged" / "labels.jsonl", later)
+    merge(shards, tmp_path / "merged")
+
+    def rows_of(name: str) -> list[Mapping[str, object]]:
+        lines = read_lines(tmp_path / "merged" / name, "a file", "remove it")
+        return [line.data for line in lines]
+
+    assert rows_of("labels.jsonl") == [*said, later]
+    assert rows_of("preferences.jsonl") == rows_of("lost.jsonl") == said
 
 
 def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:

@@ -43,11 +43,12 @@ class LabelVideos:
         from worldgym.judges.label_session import LabelConfig
 
         with extra_installed("`worldgym judge label`"):
-            from worldgym.web.label_app import LABEL, LABELS, PREFER, PREFERENCES, label_app
+            from worldgym.io.run_files import LABELS_NAME, PREFERENCES_NAME
+            from worldgym.web.label_app import LABEL, PREFER, label_app
             from worldgym.web.web_server import WebServer
 
         folder = self.source if self.source.is_dir() else self.source.parent
-        labels = self.labels or folder / (PREFERENCES if self.pairs else LABELS)
+        labels = self.labels or folder / (PREFERENCES_NAME if self.pairs else LABELS_NAME)
         session = self._session(LabelConfig(labels, self.labeller))
         kind = PREFER if self.pairs else LABEL
         app, secret, finished = label_app(session, kind)

@@ -7,7 +7,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -15,9 +15,15 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.files import write_atomic
-from worldgym.io.jsonl import Line, lines_at
+from worldgym.io.jsonl import Line, append_line, json_line, lines_at, read_lines
 from worldgym.io.migration import found_beside
-from worldgym.io.run_files import copy_missing, files_named
+from worldgym.io.run_files import (
+    LABELS_NAME,
+    LOST_NAME,
+    PREFERENCES_NAME,
+    copy_missing,
+    files_named,
+)
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
 from worldgym.io.run_log import (
     LOG_NAME,
@@ -59,9 +65,9 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
 
     A trial that is in several runs counts once, if its results are equal; one that failed for
     good in some of them is taken from one in which it did not. A trust report or calibration that
-    lies in the runs comes along. include_red: see `write_results`. InputError if the runs are of
-    different worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds
-    something else.
+    lies in the runs comes along, and so do labels, preferences and notes of lost batches.
+    include_red: see `write_results`. InputError if the runs are of different worlds, judges, seeds
+    or tasks, if they contradict each other, or if OUT holds something else.
     """
     header = _joined(runs)
     lines = _lines(header, _read(runs))
@@ -69,6 +75,8 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
         left = _behind(log.path, lines)
         for beside in (TRUST_NAME, CALIBRATION_NAME):
             _adopt(runs, out, beside)
+        for beside in (LABELS_NAME, PREFERENCES_NAME, LOST_NAME):
+            _gather(runs, out, beside)
         while some := list(islice(left, TOGETHER)):
             for path, own in groupby(sorted(some, key=_path_of), _path_of):
                 names = (name for line in own for name in line.read(_files_named))
@@ -199,3 +207,19 @@ def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
             )
     if held:
         write_atomic(out / name, held[0].read_bytes())
+
+
+def _gather(runs: Sequence[Path], out: Path, name: str) -> None:
+    """The lines of such a file in all runs, the oldest first, behind what OUT holds of them: of a
+    labeller's lines on a video, the last one counts."""
+    here, *others = (
+        [line.data for line in read_lines(run / name, "a file of a run", "remove it")]
+        if (run / name).exists()
+        else []
+        for run in (out, *dict.fromkeys(runs))
+    )
+    known = {json_line(row) for row in here}
+    for row in sorted(chain(*others), key=lambda row: str(row.get("time", ""))):
+        if (line := json_line(row)) not in known:
+            append_line(out / name, row)
+            known.add(line)

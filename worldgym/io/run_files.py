@@ -12,6 +12,8 @@ from typing import Protocol
 from worldgym.io.files import write_together
 
 LOST_NAME = "lost.jsonl"  # in RUN: batches that were lost with their workers, and run again
+LABELS_NAME = "labels.jsonl"  # there too: what people said of its videos
+PREFERENCES_NAME = "preferences.jsonl"  # and of pairs of them
 
 
 class RunFiles(Protocol):

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from worldgym.errors import InputError
+from worldgym.io.run_files import LABELS_NAME, PREFERENCES_NAME
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.pair_session import PairSession
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
@@ -23,8 +24,6 @@ from worldgym.web.guard import Guard, SessionSecrets
 from worldgym.web.requested_run import requested_run
 from worldgym.web.run_library import ListedRun, RunLibrary
 
-LABELS = "labels.jsonl"  # in the folder of a run
-PREFERENCES = "preferences.jsonl"  # there too
 LABEL, PREFER = "label", "prefer"  # a page's address and template
 TITLES = {LABEL: "Label", PREFER: "Which did better?"}
 MAX_NAME = 80  # characters of a labeller's
@@ -138,7 +137,9 @@ def label_runs(library: RunLibrary) -> Find:
     def make(run: ListedRun, labeller: str) -> Session:
         from worldgym.evaluation.rejudge import clips_of_run  # loads PyTorch
 
-        return LabelSession(clips_of_run(run.folder), LabelConfig(run.folder / LABELS, labeller))
+        return LabelSession(
+            clips_of_run(run.folder), LabelConfig(run.folder / LABELS_NAME, labeller)
+        )
 
     return _kept(library, make)
 
@@ -149,7 +150,7 @@ def pairs_of_runs(library: RunLibrary) -> Find:
     def make(run: ListedRun, labeller: str) -> Session:
         from worldgym.evaluation.preferences import pairs_of_run  # loads PyTorch
 
-        config = LabelConfig(run.folder / PREFERENCES, labeller)
+        config = LabelConfig(run.folder / PREFERENCES_NAME, labeller)
         return PairSession(pairs_of_run(run.folder), config)
 
     return _kept(library, make)
