@@ -155,13 +155,13 @@ class RepaintingWorld(FakeWorld):
         (ClippingWorld(), "step changed the actions it was given"),
         (
             FakeWorld(spec=replace(FAKE_SPEC, high=(1.0, 1.0))),
-            "one lower and one upper bound a name",
+            "one lower and one upper bound for each",
         ),
         (
             FakeWorld(spec=replace(FAKE_SPEC, low=(1.0, 1.0, 1.0))),
             "bounds must be finite, low < high",
         ),
-        (FakeWorld(spec=replace(FAKE_SPEC, rate_hz=0.0)), "rate is 0.0 Hz"),
+        (FakeWorld(spec=replace(FAKE_SPEC, rate_hz=0.0)), "rate is 0 Hz"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
+from worldgym.actions.sound_spec import fault_of_spec
 from worldgym.io.user_code import Failure, attempt
 from worldgym.types import ActionSpec
 
@@ -37,15 +37,8 @@ def require(held: bool, who: str, complaint: str) -> None:
 
 
 def check_spec(who: str, spec: ActionSpec) -> None:
-    low, high = np.array(spec.low), np.array(spec.high)
-    fits = spec.size >= 1 and low.shape == high.shape == (spec.size,)
-    require(fits, who, "its spec needs one lower and one upper bound a name, and at least one name")
-    require(
-        bool(np.isfinite([low, high]).all() and (low < high).all()),
-        who,
-        "its spec's bounds must be finite, low < high",
-    )
-    require(spec.rate_hz > 0, who, f"its spec's rate is {spec.rate_hz} Hz")
+    fault = fault_of_spec(spec)
+    require(fault is None, who, str(fault))
 
 
 def check_form(
