@@ -275,6 +275,10 @@ def test_settings_that_cannot_be_are_named(changes: dict[str, object]) -> None:
         DistillConfig(Path("t"), **changes)  # type: ignore[arg-type]
 
 
+def test_without_a_teacher_its_steps_do_not_matter() -> None:
+    DistillConfig(Path("t"), teacher_steps=1, steps=(1, 2), recorded=True)
+
+
 def test_a_world_config_survives(teacher: DiffusionWorld) -> None:
     few = replace(teacher.config, sampler=replace(teacher.config.sampler, steps=1))
     assert WorldConfig.from_json(few.to_json()) == few

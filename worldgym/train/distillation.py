@@ -36,10 +36,11 @@ from worldgym.actions.embodiment import Scaling
 from worldgym.errors import InputError
 from worldgym.io.network_weights import frozen
 from worldgym.train.distributed import ProcessGroup
+from worldgym.train.place_weights import place_weight
 from worldgym.train.view_noise import completion_loss, recorded_places
 from worldgym.train.world_batches import Batch, Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.train.world_training import Objective, place_weight
+from worldgym.train.world_training import Objective
 from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.world.context import Context
 from worldgym.world.model import DiffusionWorld
@@ -70,7 +71,8 @@ class DistillConfig:
     recorded: bool = False
 
     def __post_init__(self) -> None:
-        fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < self.teacher_steps
+        most = float("inf") if self.recorded else self.teacher_steps  # no teacher is asked
+        fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < most
         if not fewer or not 0 <= self.shuffled <= 1 or not 0 <= self.steered <= 1:
             raise InputError(
                 f"a student of {self.steps} steps per frame cannot be distilled from "
