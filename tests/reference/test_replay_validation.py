@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from worldgym.reference.replay_validation import summarize_replays
@@ -28,3 +30,12 @@ def test_figures_of_known_outcomes() -> None:
     assert figures["tasks"]["a"]["shuffled_success_rate"] == 0.5
     assert figures["mean_over_tasks"]["shuffled_success_rate"] == 0.5  # of the tasks that have one
     assert figures["all_episodes"]["episodes"] == 4
+
+
+def test_figures_of_further_views() -> None:
+    one = replace(outcome("a", True, True, 30.0), others={"wrist": (20.0,) * 12})
+    figures = summarize_replays([one, outcome("b", True, True, 10.0)], {"a": None, "b": None})
+    assert figures["all_episodes"]["psnr_10"] == 20.0
+    assert figures["all_episodes"]["psnr_10_wrist"] == 20.0
+    assert "psnr_40_wrist" not in figures["all_episodes"]
+    assert figures["mean_over_tasks"]["psnr_10_wrist"] == 20.0  # of the tasks that have it

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from worldgym.testing import FakeJudge, FakeWorld
 from worldgym.trust.replay_test import by_group, replay_figures, replay_test
 from worldgym.trust.rollout_replay import Recorded, ReplayOptions
-from worldgym.types import Rollout
+from worldgym.types import Frames, Rollout
+from worldgym.world.open_loop_replay import HORIZONS, psnr
+from worldgym.world.world_protocol import Given
 
 MakeRollout = Callable[..., Rollout]
 
@@ -43,3 +47,37 @@ def test_sensitivity_and_specificity_of_world_and_judge(make_rollout: MakeRollou
         and figures["b"]["episodes"] == 1
     )
     assert set(figures["a"]["psnr"]) == {"1"}
+
+
+class DrawsMissingViews(FakeWorld):
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        return frames
+
+
+def test_each_view_that_was_recorded_has_its_own_psnr(make_rollout: MakeRollout) -> None:
+    """And another where the recording lacks it, whose frames are then nothing that was seen."""
+    views = ("front", "wrist")
+
+    def recorded(name: str, lacking: bool) -> Recorded:
+        rollout = make_rollout(name, 0.9, steps=12)
+        others = {} if lacking else {"wrist": rollout.trial.task.frame}
+        trial = replace(rollout.trial, task=replace(rollout.trial.task, others=others))
+        frames = np.concatenate([rollout.frames, np.full_like(rollout.frames, 230)], axis=1)
+        return Recorded(replace(rollout, trial=trial, frames=frames, views=views), True)
+
+    outcomes, generated = replay_test(
+        DrawsMissingViews(views=views),
+        FakeJudge(),
+        [recorded("a/1", False), recorded("b/1", True)],
+        ReplayOptions(batch=2),
+    )
+    full, lacking = outcomes
+    assert set(full.others) == {"wrist"} and not lacking.others
+    truth = np.full_like(generated[0].frames[1:, 1], 230)
+    np.testing.assert_allclose(full.others["wrist"], psnr(generated[0].frames[1:, 1], truth))
+    assert full.others["wrist"] != full.psnr
+    figures = [replay_figures([outcome]) for outcome in outcomes]
+    assert "psnr_of_others" not in figures[1]
+    assert figures[0]["psnr_of_others"] == {
+        "wrist": {str(h): pytest.approx(full.others["wrist"][h - 1]) for h in HORIZONS if h <= 12}
+    }

@@ -23,10 +23,16 @@ from worldgym.io.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.controls import control_floors
-from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_test
+from worldgym.trust.replay_test import (
+    ReplayOutcome,
+    by_group,
+    psnr_at,
+    psnr_of_others,
+    replay_test,
+)
 from worldgym.trust.rollout_replay import RECORDED, Recorded, ReplayOptions, recorded_rollouts
-from worldgym.types import Frames, Rollout
-from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
+from worldgym.types import Frames, Rollout, joined_views
+from worldgym.world.open_loop_replay import contact_sheet
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_checkpoint import load_diffusion_world
 
@@ -81,16 +87,17 @@ def summarize_replays(
         task: _figures(some) | {"shuffled_success_rate": shuffled[task]}
         for task, some in by_group(outcomes).items()
     }
-    keys = next(iter(tasks.values()))
-    over = {key: _mean([figures[key] for figures in tasks.values()]) for key in keys}
+    keys = dict.fromkeys(key for figures in tasks.values() for key in figures)
+    over = {key: _mean([figures.get(key) for figures in tasks.values()]) for key in keys}
     return {"mean_over_tasks": over, "all_episodes": _figures(outcomes), "tasks": tasks}
 
 
 def _figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, float | None]:
     figures: dict[str, float | None] = {}
-    for h in HORIZONS:
-        if levels := [outcome.psnr[h - 1] for outcome in outcomes if len(outcome.psnr) >= h]:
-            figures[f"psnr_{h}"] = float(np.mean(levels))
+    for h, level in psnr_at([outcome.psnr for outcome in outcomes]).items():
+        figures[f"psnr_{h}"] = level
+    for view, levels in psnr_of_others(outcomes).items():
+        figures |= {f"psnr_{h}_{view}": level for h, level in levels.items()}
     for kind, verdicts in (
         ("judged", [o.judged for o in outcomes]),
         ("recorded", [o.recorded for o in outcomes]),
@@ -109,8 +116,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _sheet(episodes: Sequence[Recorded], generated: Sequence[Rollout]) -> Frames:
-    """Recorded above generated, the first few episodes of each task."""
+    """Recorded above generated, all views side by side, the first few episodes of each task."""
     rows: dict[str, list[Frames]] = {}
     for episode, rollout in zip(episodes, generated, strict=True):
-        rows.setdefault(rollout.trial.task.group, []).extend([episode.rollout.main, rollout.main])
+        rows.setdefault(rollout.trial.task.group, []).extend(
+            [joined_views(shown.frames) for shown in (episode.rollout, rollout)]
+        )
     return contact_sheet([video for task in sorted(rows) for video in rows[task][: 2 * SHEET_ROWS]])

@@ -7,7 +7,7 @@ recorded   the verdict on the recorded video against the label: the judge alone"
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from worldgym.world.world_protocol import World
 @dataclass(frozen=True)
 class ReplayOutcome:
     """One recorded episode. success: its label, None = unknown.   psnr: dB at each generated
-    frame of the main view.
+    frame of the main view.   others: of the further views that were recorded, by their names.
 
     judged, recorded: verdicts on the generated and on the recorded video, None = unscored.
     """
@@ -36,6 +36,7 @@ class ReplayOutcome:
     psnr: tuple[float, ...]
     judged: bool | None
     recorded: bool | None
+    others: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def replay_test(
@@ -54,26 +55,51 @@ def replay_test(
     outcomes = []
     for episode, new, (judged, recorded) in zip(episodes, generated, verdicts, strict=True):
         task = new.trial.task
-        levels = psnr(new.main[1:], episode.rollout.main[1:])
+        main, others = _levels(new, episode.rollout)
         outcomes.append(
-            ReplayOutcome(
-                task.name, task.group, episode.success, tuple(map(float, levels)), judged, recorded
-            )
+            ReplayOutcome(task.name, task.group, episode.success, main, judged, recorded, others)
         )
     return outcomes, generated
 
 
+def _levels(new: Rollout, true: Rollout) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
+    """PSNR of the main view, and of the others that both have."""
+    both = [view for view in new.views[1:] if view in true.trial.task.others]
+    main, *others = (
+        tuple(map(float, psnr(one.frames[1:, v], other.frames[1:, w])))
+        for (one, v), (other, w) in (
+            ((new, 0), (true, 0)),
+            *(((new, new.views.index(view)), (true, true.views.index(view))) for view in both),
+        )
+    )
+    return main, dict(zip(both, others, strict=True))
+
+
 def replay_figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, Any]:
-    """Of one group of tasks, as JSON values: episodes, psnr at the usual horizons, and sensitivity
-    and specificity with 95 % intervals of both verdicts (value None without labelled successes, or
-    failures)."""
-    levels = {h: [o.psnr[h - 1] for o in outcomes if len(o.psnr) >= h] for h in HORIZONS}
+    """Of one group of tasks, as JSON values: episodes, psnr at the usual horizons of the main view
+    (and of the others, where there are any), and sensitivity and specificity with 95 % intervals of
+    both verdicts (value None without labelled successes, or failures)."""
+    others = psnr_of_others(outcomes)
     return {
         "episodes": len(outcomes),
-        "psnr": {str(h): float(np.mean(known)) for h, known in levels.items() if known},
+        "psnr": psnr_at([o.psnr for o in outcomes]),
+        **({"psnr_of_others": others} if others else {}),
         "judged": _confusion([(o.success, o.judged) for o in outcomes]),
         "recorded": _confusion([(o.success, o.recorded) for o in outcomes]),
     }
+
+
+def psnr_at(levels: Sequence[Sequence[float]]) -> dict[str, float]:
+    """levels: dB at each frame of each episode => their mean at each of the usual horizons that one
+    of them reaches, by its number."""
+    reached = {h: [some[h - 1] for some in levels if len(some) >= h] for h in HORIZONS}
+    return {str(h): float(np.mean(known)) for h, known in reached.items() if known}
+
+
+def psnr_of_others(outcomes: Sequence[ReplayOutcome]) -> dict[str, dict[str, float]]:
+    """By the names of the further views."""
+    views = sorted({view for outcome in outcomes for view in outcome.others})
+    return {view: psnr_at([o.others[view] for o in outcomes if view in o.others]) for view in views}
 
 
 def _confusion(pairs: Sequence[tuple[bool | None, bool | None]]) -> dict[str, Any]:
