@@ -33,10 +33,10 @@ from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import MANIFEST, reconfigure
+from worldgym.io.child_processes import end_with_parent
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import MIXES, is_closed_loop
 from worldgym.train.codec_and_world import config_for
-from worldgym.train.distributed import follow_parent
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.recipes import reference_world
 from worldgym.train.training_state import hold_settings
@@ -114,7 +114,7 @@ def train_all(training: Training) -> None:
         )
     names = [name for name in VARIANTS if not training.only or name in training.only]
     load_latents(training)  # encoded once, before several ask for it
-    with ProcessPoolExecutor(training.processes, get_context("spawn"), follow_parent) as pool:
+    with ProcessPoolExecutor(training.processes, get_context("spawn"), end_with_parent) as pool:
         for name in pool.map(partial(train_one, training), names):
             print(name, training.out / name, flush=True)
 

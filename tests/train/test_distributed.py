@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import subprocess
 import sys
-import time
 from itertools import pairwise
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,6 @@ from worldgym.errors import InputError
 from worldgym.train.distributed import (
     ProcessGroup,
     Shards,
-    follow_parent,
     process_group,
     rank_zero_first,
 )
@@ -76,35 +72,6 @@ def test_shares_do_not_overlap_and_are_about_equal(sizes: list[int], count: int)
     assert all(p.stop - p.start == size for p, size in zip(deal.places, sizes, strict=True))
     equal = Shards.balanced([32] * (3 * count), [32] * (3 * count), count)
     assert all(equal.owners.count(owner) == 3 for owner in range(count))
-
-
-def _parent(pipe: Connection) -> None:
-    child = multiprocessing.get_context("spawn").Process(target=_child, args=(pipe,))
-    child.start()
-    pipe.close()
-    child.join()
-
-
-def _child(pipe: Connection) -> None:
-    follow_parent()
-    pipe.send(os.getpid())
-    time.sleep(600)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a promise on Linux alone")
-def test_workers_end_with_a_killed_run() -> None:
-    mine, theirs = multiprocessing.Pipe()
-    parent = multiprocessing.get_context("spawn").Process(target=_parent, args=(theirs,))
-    parent.start()
-    theirs.close()
-    assert mine.poll(120)
-    worker = int(mine.recv())
-    os.kill(worker, 0)  # it is there
-    parent.kill()
-    parent.join()
-    assert mine.poll(20)
-    with pytest.raises(EOFError):  # nobody holds the other end any more
-        mine.recv()
 
 
 # Writes down every batch that a process gets, and has one of them killed once.

@@ -7,10 +7,7 @@ processes changes only the order of that sum."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +18,6 @@ from torch import Tensor, distributed
 
 from worldgym.errors import InputError
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TIMEOUT = timedelta(hours=24)  # while the first trains a codec or encodes latents, the others wait
 
 
@@ -115,13 +111,6 @@ class Shards:
             load[owner] += costs[index]
             filled[owner] += sizes[index]
         return Shards(owners, places, max(filled))
-
-
-def follow_parent() -> None:
-    """On Linux, ends this process when its parent ends for any reason. Otherwise the workers of a
-    killed run would continue to write to its folder, together with those of its next start."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

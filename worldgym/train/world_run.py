@@ -22,10 +22,11 @@ from worldgym.episodes.inspection import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.io.child_processes import end_with_parent
 from worldgym.io.tracking import Trackers, check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig, distillation
-from worldgym.train.distributed import ProcessGroup, follow_parent, rank_zero_first
+from worldgym.train.distributed import ProcessGroup, rank_zero_first
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.training_state import hold_settings
 from worldgym.train.world_train_config import WorldTrainConfig
@@ -98,7 +99,7 @@ def _prepare(run: TrainRun) -> None:
 
 
 def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
-    follow_parent()
+    end_with_parent()
     keep_freed_memory()
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
