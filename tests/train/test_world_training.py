@@ -22,9 +22,8 @@ from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import (
     checkpoint_config,
     diffusion_loss,
-    motion_weight,
+    known_before,
     start_from,
-    still_weight,
     train_world,
 )
 from worldgym.world.network import DiT
@@ -115,6 +114,46 @@ def test_a_start_in_other_patches_gives_its_blocks_alone(tmp_path: Path, cameras
         start_from(DiT(replace(run.network, patch=1, width=64)), tmp_path / "begun", robots)
 
 
+def test_convolutions_are_added_to_a_world_that_draws_what_it_drew(tmp_path: Path) -> None:
+    run = config(tmp_path)
+    begun = DiT(run.network)
+    for parameter in begun.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    robots = [Embodiment("fake", FAKE_SPEC)]
+    facts = checkpoint_config(run, robots, Codec())
+    save_folder(tmp_path / "begun", facts, begun.state_dict(), "")
+    network = DiT(replace(run.network, carrier_width=8))
+    start_from(network, tmp_path / "begun", robots)
+    x, level = torch.randn(2, 3, 2, 4, 4), torch.rand(2, 3) * 1000
+    actions = torch.randn(2, 3, run.network.action_size)
+    torch.testing.assert_close(
+        network(x, level, actions, x[:, 0]), begun(x, level, actions, x[:, 0])
+    )
+    grown = DiT(replace(run.network, carrier_width=8, patch=1))
+    start_from(grown, tmp_path / "begun", robots)
+    drawn = x - grown(x, torch.full_like(level, 1000.0), actions, x[:, 0])
+    torch.testing.assert_close(drawn[:, 1:], x[:, :-1])  # as any new network
+
+
+def test_the_previous_frame_is_mostly_known_to_what_carries_it_on(tmp_path: Path) -> None:
+    """Of one view, and of two of which one was not recorded: that one stays as noisy as it is."""
+    run = config(tmp_path, batch=256)
+    generator = torch.Generator().manual_seed(0)
+    batch = make_batch(Tables.of(episodes(), run), run, 0, ProcessGroup(0, 1))
+    noisy = 100.0 + torch.rand(batch.latents.shape, generator=generator)
+    shown = known_before(noisy, batch, run, generator)
+    assert torch.equal(shown[:, 0], noisy[:, 0])  # the first is its own
+    kept = (shown[:, 1:] == noisy[:, :-1]).flatten(2).all(2)
+    assert 0.15 < kept.float().mean() < 0.25
+    fault = (shown[:, 1:] - batch.latents[:, :-1])[~kept]
+    assert 0.08 < fault.std() < 0.14  # up to 0.2, uniformly
+    two = replace(batch, present=torch.tensor([[True, False]]).expand(256, 2))
+    shown = known_before(noisy, two, run, generator)
+    below = (shown[:, 1:] == noisy[:, :-1])[..., 2:, :]
+    above = (shown[:, 1:] == noisy[:, :-1])[..., :2, :]
+    assert below.all() and not above.all()
+
+
 def test_a_cut_state_file_is_named(tmp_path: Path) -> None:
     run = config(tmp_path)
     train_world(run, episodes(), Codec(), quiet, quiet)
@@ -171,32 +210,3 @@ def test_checkpoint_round_trip_and_the_wrong_codec(
     monkeypatch.setattr(Codec, "latents", "another")
     with pytest.raises(CheckpointError, match="another"):
         load_diffusion_world(tmp_path / "world")
-
-
-def test_still_latents_weigh_one() -> None:
-    x = torch.zeros(1, 3, 2, 4, 4)
-    x[0, 2, :, 1, 1] = 5.0
-    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
-    assert weight[0, 2, 0, 1, 1] == 5.0
-    assert weight[0, 2, 0, 0, 0] == 1.0 and weight[0, 1].max() == 1.0
-
-
-def test_a_still_thing_beside_a_moving_one_weighs_more_where_asked() -> None:
-    start = torch.zeros(1, 2, 12, 12)
-    start[0, :, 3, 3] = 5.0  # a thing beside which something moves
-    start[0, :, 9, 9] = 5.0  # one that is alone
-    x = start[:, None].repeat(1, 3, 1, 1, 1)
-    x[0, 1:, :, 3, 5] = 5.0
-    weight = still_weight(x, start, 4.0)
-    assert isinstance(weight, torch.Tensor) and weight.shape == (1, 3, 1, 12, 12)
-    assert (weight[0, 1:, 0, 3, 3] > 3.0).all() and not weight[0, 0].any()
-    assert not weight[0, :, 0, 9, 9].any() and not weight[0, :, 0, 3, 5].any()
-    assert weight[0, 1, 0, 5, 5] < 1.0  # plain ground
-    assert still_weight(x, start, 0.0) == 0.0
-
-
-def test_what_has_left_its_place_since_the_start_weighs_more() -> None:
-    x = torch.zeros(1, 3, 2, 4, 4)
-    x[0, :, :, 1, 1] = 5.0
-    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
-    assert (weight[0, :, 0, 1, 1] == 5.0).all() and weight[0, :, 0, 0].max() == 1.0

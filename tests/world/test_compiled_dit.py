@@ -73,6 +73,14 @@ def test_compiled_is_eager_is_plain_in_one_program(
         assert np.abs(found - latents_of(twin, 3, frames, chunk)).max() < 1e-4
 
 
+def test_what_is_carried_on_is_compiled_too() -> None:
+    world = make_world(rule="rolling", window=6, keep=1, steps=1, carrier_width=8)
+    fast = world.compiled("eager")
+    found, expected = (latents_of(twin, 2, 12, 1) for twin in (fast, world))
+    assert programs(fast) == 1 and not_compiled_again()
+    assert np.abs(found - expected).max() < 1e-4
+
+
 def test_each_chunk_batch_and_guidance_has_its_program() -> None:
     world = make_world(rule="rolling", window=6, keep=1, steps=1).compiled("eager")
     sizes = [(1, 1, 1.0), (1, 1, 2.0), (1, 3, 1.0), (2, 1, 1.0), (1, 4, 1.0)]

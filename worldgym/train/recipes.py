@@ -70,7 +70,7 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
     like = reference_world(out, device)
     return replace(
         like,
-        network=replace(like.network, patch=3),
+        network=replace(like.network, patch=3, carrier_width=64),
         optimizer=replace(like.optimizer, steps=3200, warmup=50, ema=0.995),
         sampler=replace(like.sampler, window=8, keep=4),
         schedule_settings={"near_clean": 0.4, "mean": 2.5, "sd": 1.5},

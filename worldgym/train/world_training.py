@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from worldgym.actions.embodiment import Embodiment, most_numbers, most_sums
 from worldgym.codecs.codec_protocol import Codec
@@ -25,7 +24,13 @@ from worldgym.io.records import from_mapping
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
-from worldgym.train.view_noise import completion_loss, draw_levels, view_noise
+from worldgym.train.place_weights import place_weight
+from worldgym.train.view_noise import (
+    completion_loss,
+    draw_levels,
+    recorded_places,
+    view_noise,
+)
 from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.conditioning import check_shown, null_actions
@@ -38,6 +43,10 @@ from worldgym.world.noise import make_schedule
 from worldgym.world.world_config import KIND, WorldConfig
 
 MATRICES = ("blocks.",)  # what Muon takes
+# share of the frames whose previous one is shown clean to convolutions that carry it on, but for
+# noise of up to so much
+KNOWN_BEFORE = 0.8
+FAULTS = 0.2
 
 
 Worlds = Mapping[str, DiffusionWorld]  # by the name of the robot
@@ -152,8 +161,12 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
     fresh: tuple[str, ...] = ()
     if "spec" in data and data["spec"] != robots[0].spec.to_json():
         fresh += ("action_embedder.",)
+    if network.config.carrier_width and not start.carrier_width:
+        fresh += ("carrier.",)
+        if network.carrier is not None and start.patch == network.config.patch:
+            torch.nn.init.zeros_(network.carrier.let_through.bias)  # it draws what it drew
     if start.patch != network.config.patch:
-        fresh += ("x_proj.", "final_linear.", "position_map")
+        fresh += ("x_proj.", "final_linear.", "position_map", "carrier.")
     own = {name: value for name, value in network.state_dict().items() if name.startswith(fresh)}
     known = {name: value for name, value in tensors.items() if not name.startswith(fresh)}
     try:
@@ -192,44 +205,34 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
         target = schedule.target(x, eps, level)
         known = (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     dtype = next(network.parameters()).dtype
-    v = network(noisy.to(dtype), level, actions, start.to(dtype), robots=batch.robots).float()
+    noisy = noisy.to(dtype)
+    before = None
+    if config.network.carrier_width:
+        before = known_before(noisy, batch, config, generator)
+    v = network(noisy, level, actions, start.to(dtype), robots=batch.robots, before=before).float()
     loss = ((v - target).square() * place_weight(x, batch.start, config) * known).mean()
     if cameras > 1:
         loss = loss + completion_loss(network, schedule, batch, config, generator)
     return loss
 
 
-def place_weight(x: Tensor, start: Tensor, config: WorldTrainConfig) -> Tensor:
-    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: the loss weight of each place, by
-    what moves there and what must stay."""
-    moving = motion_weight(x, start, config.motion_weight)
-    return moving + still_weight(x, start, config.still_weight)
-
-
-def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
-    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: 1 where a place looks as in the
-    last frame and in the initial frame, up to 1 + extra where it differs much from either.
-    """
-    moved = torch.cat([x[:, 1:2] - x[:, :1], x[:, 1:] - x[:, :-1]], 1)
-    change, changed = (
-        d.square().mean(2, keepdim=True).sqrt() for d in (moved, x - start.float()[:, None])
+def known_before(
+    noisy: Tensor, batch: Batch, config: WorldTrainConfig, generator: torch.Generator
+) -> Tensor:
+    """noisy [B, T, C, h, w] => what is shown as each frame's previous one: mostly the clean one,
+    which a rollout of one frame after another has, with a little noise, as its own frames have
+    faults."""
+    shape = config.batch, noisy.shape[1] - 1
+    wide = (*shape, 1, 1, 1)
+    known = torch.rand(wide, generator=generator) < KNOWN_BEFORE
+    fault = FAULTS * torch.rand(wide, generator=generator)
+    fault = fault * torch.randn(*shape, *noisy.shape[2:], generator=generator)
+    clean = batch.latents[:, :-1] + fault[batch.rows].to(noisy.device)
+    recorded = recorded_places(batch.present, noisy.shape[-2]).bool()
+    shown = torch.where(
+        known[batch.rows].to(noisy.device) & recorded, clean.to(noisy.dtype), noisy[:, :-1]
     )
-    return 1.0 + extra * torch.maximum(change, changed).clamp(max=1.0)
-
-
-def still_weight(x: Tensor, start: Tensor, extra: float) -> Tensor | float:
-    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: 0 where a place has changed, is
-    plain or has nothing changed near it, up to `extra` where a thing that stands out from its
-    surroundings stays as it was while something moves within two places of it.
-
-    This trains a world not to redraw objects that a hand passes over."""
-    if not extra:
-        return 0.0
-    changed = (x - start.float()[:, None]).square().mean(2).sqrt().clamp(max=1.0)  # [B, T, h, w]
-    near = functional.max_pool2d(changed, 5, stride=1, padding=2)
-    around = functional.avg_pool2d(start.float(), 5, stride=1, padding=2, count_include_pad=False)
-    distinct = (start.float() - around).square().mean(1).sqrt().clamp(max=1.0)[:, None]
-    return extra * ((1.0 - changed) * near * distinct)[:, :, None]
+    return torch.cat([noisy[:, :1], shown], dim=1)
 
 
 def checkpoint_config(

@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from worldgym.native.packed_layers import SquaredReLU
 from worldgym.world.attention import Attention, Pass, branched, sees
 from worldgym.world.cache import Ring, TemporalCache
+from worldgym.world.carrier import Carrier
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.patches import patchify, unpatchify
@@ -115,6 +116,7 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(self.pairs)
         self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
         self.final_linear = nn.Linear(d, patch_size)
+        self.carrier = Carrier(config) if config.carrier_width else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -129,6 +131,8 @@ class DiT(nn.Module):
             # AdaLN-Zero: every block begins as identity
             elif "odulation" in name or name.startswith("final_linear"):
                 nn.init.zeros_(parameter)
+        if self.carrier is not None:
+            self.carrier.initialize()
 
     def forward(
         self,
@@ -140,6 +144,7 @@ class DiT(nn.Module):
         sight: int = 0,
         robots: Robots | None = None,
         branches: int = 0,
+        before: Tensor | None = None,
     ) -> Tensor:
         """x [B, T, C, h, w] noisy latents (h: of all views, V h), level [B, T] in [0, 1000], or [B,
         T, V] where each view has its own, actions [B, T, A] that led to each => [B, T, C, h, w].
@@ -150,10 +155,10 @@ class DiT(nn.Module):
         robots: given where several share the network.
         branches: this many frames at the end stand beside each other instead of in a row: the last
         is at the position behind the F frames before them, the others at those before that, and
-        each sees the ones of the F that lie before it, and itself."""
-        return self.denoise(
-            x, self.condition(level, actions, robots), initial_frame, cache, sight, branches
-        )
+        each sees the ones of the F that lie before it, and itself.
+        before: [B, T, C, h, w], shown as the previous frame of each in place of those in x."""
+        condition = self.condition(level, actions, robots)
+        return self.denoise(x, condition, initial_frame, cache, sight, branches, before)
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...], or [..., V] of each view, and the actions [..., A] that led to those
@@ -167,7 +172,9 @@ class DiT(nn.Module):
         condition = torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
         scales = condition.unflatten(-1, (-1, self.config.width))[..., 1::3, :]
         scales += 1.0
-        return condition
+        if self.carrier is None:
+            return condition
+        return torch.cat([condition, self.carrier.modulation[1](told)], dim=-1)
 
     @property
     def _modulations(self) -> list[nn.Sequential]:
@@ -183,6 +190,7 @@ class DiT(nn.Module):
         cache: TemporalCache | None = None,
         sight: int = 0,
         branches: int = 0,
+        before: Tensor | None = None,
     ) -> Tensor:
         """As `forward`, with the `condition` of each frame [B, T, M] given."""
         if cache is not None:
@@ -195,7 +203,11 @@ class DiT(nn.Module):
             places = torch.arange(trunk, device=x.device)
             age, hidden = sees(places, places, sight)
         now = self._pass(x, places, age, hidden)
-        return self._draw(x, condition, initial_frame, x[:, :1], now, branches)
+        if before is None:
+            # the first frame of a window is its own previous one
+            row = x[:, :1], x[:, : trunk - 1], x[:, trunk - branches : trunk]
+            before = torch.cat(row, dim=1)
+        return self._draw(x, condition, initial_frame, before, now)
 
     def draw(
         self, x: Tensor, condition: Tensor, initial_frame: Tensor, ring: Ring, sight: int
@@ -205,22 +217,23 @@ class DiT(nn.Module):
         every call of a rollout."""
         age, hidden = sees(ring.places, ring.held, sight)
         now = self._pass(x, ring.places, age, hidden | (ring.held < 0), ring)
-        return self._draw(x, condition, initial_frame, ring.last, now)
+        before = torch.cat([ring.last, x[:, :-1]], dim=1)
+        return self._draw(x, condition, initial_frame, before, now)
 
     def _draw(
-        self,
-        x: Tensor,
-        condition: Tensor,
-        initial_frame: Tensor,
-        last: Tensor,
-        now: Pass,
-        branches: int = 0,
+        self, x: Tensor, condition: Tensor, initial_frame: Tensor, before: Tensor, now: Pass
     ) -> Tensor:
-        h = self.x_proj(self.views(x, initial_frame, last, branches))
+        if self.carrier is not None:
+            condition, by = condition.tensor_split([-self.config.carried_by], -1)
+            before = self.carrier(before, initial_frame, by)
+        h = self.x_proj(self.views(x, initial_frame, before))
         h = h if self.position_map is None else h + self.position_map
         if self.view_token is not None:
             h = h + self.view_token.repeat_interleave(h.shape[2] // self.config.cameras, dim=0)
-        drawn = self.final_linear(self.through(h, condition, now))
+        h = self.through(h, condition, now)
+        drawn = self.final_linear(h)
+        if self.carrier is not None:
+            drawn = drawn + self.carrier.passed(h, x, before)
         return unpatchify(drawn, self.config.stacked_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
@@ -247,15 +260,12 @@ class DiT(nn.Module):
         shown = shown * octave_mask(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def views(self, x: Tensor, initial_frame: Tensor, last: Tensor, branches: int) -> Tensor:
-        """Latents, with those shown beside, => [B, T, N, P views].   last: [B, 1, C, h, w], the
-        frame before; the first frame of a window is its own previous one."""
+    def views(self, x: Tensor, initial_frame: Tensor, before: Tensor) -> Tensor:
+        """Latents, with those shown beside, => [B, T, N, P views]."""
         patches = patchify(x, self.config.patch)
         views = [patches]
         if self.config.previous_frame:
-            trunk = x.shape[1] - branches
-            before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
-            views.append(torch.cat([patchify(last, self.config.patch), *before], dim=1))
+            views.append(patchify(before, self.config.patch))
         if self.config.initial_frame:
             views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
         return torch.cat(views, dim=-1)

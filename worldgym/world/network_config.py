@@ -24,8 +24,11 @@ class DiTConfig:
     less on a CPU). cameras: views of a frame, V. Their latents, each of `latent_shape`, lie below
     each other (`worldgym.world.view_latents`); their tokens meet in the spatial blocks, with an
     embedding learned for each view and positions that begin again in each, and the temporal blocks
-    look at one place of one view. embodiments: robots that share the network; with several it
-    learns a token for each (see `worldgym.world.embodiments`)."""
+    look at one place of one view. carrier_width: channels of convolutions that carry the previous
+    frame on by the action; what they draw is shown in its stead and let through to the output, see
+    `worldgym.world.carrier`; 0 = none. carrier_blocks: pairs of such convolutions. embodiments:
+    robots that share the network; with several it learns a token for each (see
+    `worldgym.world.embodiments`)."""
 
     latent_shape: tuple[int, int, int] = (8, 12, 12)
     patch: int = 2
@@ -42,8 +45,10 @@ class DiTConfig:
     activation: str = "relu2"
     window: int = 32
     embodiments: int = 1
-    # not in its repr, by which a training that began before there were views is known again
+    # not in its repr, by which a training that began before there were these is known again
     cameras: int = field(default=1, repr=False)
+    carrier_width: int = field(default=0, repr=False)
+    carrier_blocks: int = field(default=4, repr=False)
 
     @property
     def stacked_shape(self) -> tuple[int, int, int]:
@@ -76,7 +81,21 @@ class DiTConfig:
         % here)."""
         per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
         modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
-        return self.tokens * per_token + modulation
+        return self.tokens * per_token + modulation + self._carrier_flops
+
+    @property
+    def _carrier_flops(self) -> int:
+        if not self.carrier_width:
+            return 0
+        channels, height, width = self.stacked_shape
+        inner = 2 * self.carrier_blocks * self.carrier_width**2
+        weights = 9 * (3 * channels * self.carrier_width + inner)
+        return 2 * (height * width * weights + self.width * self.carried_by)
+
+    @property
+    def carried_by(self) -> int:
+        """Numbers that modulate the convolutions in one frame."""
+        return 4 * self.carrier_blocks * self.carrier_width
 
 
 def published_network(scale: int) -> DiTConfig:
