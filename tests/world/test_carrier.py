@@ -74,20 +74,27 @@ def test_a_new_network_draws_the_previous_frame_again() -> None:
     x, level, actions, start = clip(CONFIG, 4)
     drawn = x - network(x, torch.full_like(level, 1000.0), actions, start)
     torch.testing.assert_close(drawn[:, 1:], x[:, :-1])
-    before = torch.randn_like(x)
-    given = x - network(x, torch.full_like(level, 1000.0), actions, start, before=before)
-    torch.testing.assert_close(given, before)
+    condition = network.condition(torch.full_like(level, 1000.0), actions)
+    carried = torch.randn_like(x)
+    given = x - network.denoise(x, condition, start, carried=carried)
+    torch.testing.assert_close(given, carried)
 
 
-def test_given_frames_before_stand_for_those_in_work() -> None:
+def test_what_is_carried_on_can_be_given() -> None:
     network = shaken(DiT(CONFIG))
+    assert isinstance(network, DiT)
     x, level, actions, start = clip(CONFIG, 4)
-    own = torch.cat([x[:, :1], x[:, :-1]], 1)
+    condition = network.condition(level, actions)
+    own = network.carry(torch.cat([x[:, :1], x[:, :-1]], 1), start, condition)
     plain = network(x, level, actions, start)
-    assert torch.equal(plain, network(x, level, actions, start, before=own))
+    assert torch.equal(plain, network.denoise(x, condition, start, carried=own))
+    own = own.clone()
     own[:, 2] += 1.0
-    changed = (plain - network(x, level, actions, start, before=own)).abs().amax((0, 2, 3, 4))
+    other = network.denoise(x, condition, start, carried=own)
+    changed = (plain - other).abs().amax((0, 2, 3, 4))
     assert changed[:2].max() == 0 and changed[2] > 0.01
+    plainer = DiT(replace(CONFIG, carrier_width=0))
+    assert plainer.carry(x, start, condition) is x
 
 
 @pytest.mark.parametrize("carrier_width", [0, 8])

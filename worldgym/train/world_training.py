@@ -162,9 +162,7 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
     if "spec" in data and data["spec"] != robots[0].spec.to_json():
         fresh += ("action_embedder.",)
     if network.config.carrier_width and not start.carrier_width:
-        fresh += ("carrier.",)
-        if network.carrier is not None and start.patch == network.config.patch:
-            torch.nn.init.zeros_(network.carrier.let_through.bias)  # it draws what it drew
+        fresh += ("carrier.", "final_linear.")
     if start.patch != network.config.patch:
         fresh += ("x_proj.", "final_linear.", "position_map", "carrier.")
     own = {name: value for name, value in network.state_dict().items() if name.startswith(fresh)}
@@ -205,12 +203,17 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
         target = schedule.target(x, eps, level)
         known = (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     dtype = next(network.parameters()).dtype
-    noisy = noisy.to(dtype)
-    before = None
-    if config.network.carrier_width:
-        before = known_before(noisy, batch, config, generator)
-    v = network(noisy, level, actions, start.to(dtype), robots=batch.robots, before=before).float()
-    loss = ((v - target).square() * place_weight(x, batch.start, config) * known).mean()
+    noisy, start = noisy.to(dtype), start.to(dtype)
+    condition = network.condition(level, actions, batch.robots)
+    weight = place_weight(x, batch.start, config)
+    carried, loss = None, torch.zeros((), device=x.device)
+    if network.carrier is not None:
+        before, told = known_before(noisy, batch, config, generator)
+        carried = network.carry(before, start, condition)
+        loss = ((carried.float() - x).square() * weight * told).mean()
+        carried = carried.detach()  # so that it stays a frame
+    v = network.denoise(noisy, condition, start, carried=carried).float()
+    loss = loss + ((v - target).square() * weight * known).mean()
     if cameras > 1:
         loss = loss + completion_loss(network, schedule, batch, config, generator)
     return loss
@@ -218,21 +221,23 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
 
 def known_before(
     noisy: Tensor, batch: Batch, config: WorldTrainConfig, generator: torch.Generator
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """noisy [B, T, C, h, w] => what is shown as each frame's previous one: mostly the clean one,
     which a rollout of one frame after another has, with a little noise, as its own frames have
-    faults."""
+    faults. And where that is so, and both were recorded, [B, T, 1, h, 1]: what is carried on from
+    there has to be the frame."""
     shape = config.batch, noisy.shape[1] - 1
     wide = (*shape, 1, 1, 1)
     known = torch.rand(wide, generator=generator) < KNOWN_BEFORE
     fault = FAULTS * torch.rand(wide, generator=generator)
     fault = fault * torch.randn(*shape, *noisy.shape[2:], generator=generator)
     clean = batch.latents[:, :-1] + fault[batch.rows].to(noisy.device)
-    recorded = recorded_places(batch.present, noisy.shape[-2]).bool()
-    shown = torch.where(
-        known[batch.rows].to(noisy.device) & recorded, clean.to(noisy.dtype), noisy[:, :-1]
-    )
-    return torch.cat([noisy[:, :1], shown], dim=1)
+    recorded = recorded_places(batch.present, noisy.shape[-2])
+    told = known[batch.rows].to(noisy.device) * recorded
+    shown = torch.where(told.bool(), clean.to(noisy.dtype), noisy[:, :-1])
+    told = torch.cat([torch.zeros_like(told[:, :1]), told], dim=1)
+    mask = batch.mask[..., None, None, None]
+    return torch.cat([noisy[:, :1], shown], dim=1), told * mask
 
 
 def checkpoint_config(

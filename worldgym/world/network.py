@@ -144,7 +144,6 @@ class DiT(nn.Module):
         sight: int = 0,
         robots: Robots | None = None,
         branches: int = 0,
-        before: Tensor | None = None,
     ) -> Tensor:
         """x [B, T, C, h, w] noisy latents (h: of all views, V h), level [B, T] in [0, 1000], or [B,
         T, V] where each view has its own, actions [B, T, A] that led to each => [B, T, C, h, w].
@@ -155,10 +154,9 @@ class DiT(nn.Module):
         robots: given where several share the network.
         branches: this many frames at the end stand beside each other instead of in a row: the last
         is at the position behind the F frames before them, the others at those before that, and
-        each sees the ones of the F that lie before it, and itself.
-        before: [B, T, C, h, w], shown as the previous frame of each in place of those in x."""
+        each sees the ones of the F that lie before it, and itself."""
         condition = self.condition(level, actions, robots)
-        return self.denoise(x, condition, initial_frame, cache, sight, branches, before)
+        return self.denoise(x, condition, initial_frame, cache, sight, branches)
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...], or [..., V] of each view, and the actions [..., A] that led to those
@@ -190,9 +188,10 @@ class DiT(nn.Module):
         cache: TemporalCache | None = None,
         sight: int = 0,
         branches: int = 0,
-        before: Tensor | None = None,
+        carried: Tensor | None = None,
     ) -> Tensor:
-        """As `forward`, with the `condition` of each frame [B, T, M] given."""
+        """As `forward`, with the `condition` of each frame [B, T, M] given.   carried: [B, T, C, h,
+        w], shown in place of the previous frames in x, without a cache (see `carry`)."""
         if cache is not None:
             ring = cache.ring(x)._replace(slot=cache.length % cache.capacity)
             return self.draw(x, condition, initial_frame, ring, sight)
@@ -203,11 +202,18 @@ class DiT(nn.Module):
             places = torch.arange(trunk, device=x.device)
             age, hidden = sees(places, places, sight)
         now = self._pass(x, places, age, hidden)
-        if before is None:
+        if carried is None:
             # the first frame of a window is its own previous one
             row = x[:, :1], x[:, : trunk - 1], x[:, trunk - branches : trunk]
-            before = torch.cat(row, dim=1)
-        return self._draw(x, condition, initial_frame, before, now)
+            carried = self.carry(torch.cat(row, dim=1), initial_frame, condition)
+        return self._draw(x, condition, initial_frame, carried, now)
+
+    def carry(self, before: Tensor, initial_frame: Tensor, condition: Tensor) -> Tensor:
+        """The frame before each [B, T, C, h, w] => what is shown of it: itself, or carried on by
+        the action, see `worldgym.world.carrier`."""
+        if self.carrier is None:
+            return before
+        return self.carrier(before, initial_frame, condition[..., -self.config.carried_by :])
 
     def draw(
         self, x: Tensor, condition: Tensor, initial_frame: Tensor, ring: Ring, sight: int
@@ -218,22 +224,22 @@ class DiT(nn.Module):
         age, hidden = sees(ring.places, ring.held, sight)
         now = self._pass(x, ring.places, age, hidden | (ring.held < 0), ring)
         before = torch.cat([ring.last, x[:, :-1]], dim=1)
-        return self._draw(x, condition, initial_frame, before, now)
+        carried = self.carry(before, initial_frame, condition)
+        return self._draw(x, condition, initial_frame, carried, now)
 
     def _draw(
-        self, x: Tensor, condition: Tensor, initial_frame: Tensor, before: Tensor, now: Pass
+        self, x: Tensor, condition: Tensor, initial_frame: Tensor, carried: Tensor, now: Pass
     ) -> Tensor:
-        if self.carrier is not None:
-            condition, by = condition.tensor_split([-self.config.carried_by], -1)
-            before = self.carrier(before, initial_frame, by)
-        h = self.x_proj(self.views(x, initial_frame, before))
+        h = self.x_proj(self.views(x, initial_frame, carried))
         h = h if self.position_map is None else h + self.position_map
         if self.view_token is not None:
             h = h + self.view_token.repeat_interleave(h.shape[2] // self.config.cameras, dim=0)
+        if self.carrier is not None:
+            condition = condition[..., : -self.config.carried_by]
         h = self.through(h, condition, now)
         drawn = self.final_linear(h)
         if self.carrier is not None:
-            drawn = drawn + self.carrier.passed(h, x, before)
+            drawn = drawn + self.carrier.passed(h, x, carried)
         return unpatchify(drawn, self.config.stacked_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
@@ -260,12 +266,12 @@ class DiT(nn.Module):
         shown = shown * octave_mask(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def views(self, x: Tensor, initial_frame: Tensor, before: Tensor) -> Tensor:
+    def views(self, x: Tensor, initial_frame: Tensor, carried: Tensor) -> Tensor:
         """Latents, with those shown beside, => [B, T, N, P views]."""
         patches = patchify(x, self.config.patch)
         views = [patches]
         if self.config.previous_frame:
-            views.append(patchify(before, self.config.patch))
+            views.append(patchify(carried, self.config.patch))
         if self.config.initial_frame:
             views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
         return torch.cat(views, dim=-1)
