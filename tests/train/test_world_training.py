@@ -22,7 +22,6 @@ from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import (
     checkpoint_config,
     diffusion_loss,
-    known_before,
     start_from,
     train_world,
 )
@@ -155,29 +154,6 @@ def test_what_is_carried_on_learns_to_be_the_frame(tmp_path: Path) -> None:
         diffusion_loss(network, run, batch, step).backward()
         optimizer.step()
     assert np.mean(errors[-10:]) < 0.5 * np.mean(errors[:10])
-
-
-def test_the_previous_frame_is_mostly_known_to_what_carries_it_on(tmp_path: Path) -> None:
-    """Of one view, and of two of which one was not recorded: that one stays as noisy as it is."""
-    run = config(tmp_path, batch=256)
-    generator = torch.Generator().manual_seed(0)
-    batch = make_batch(Tables.of(episodes(), run), run, 0, ProcessGroup(0, 1))
-    noisy = 100.0 + torch.rand(batch.latents.shape, generator=generator)
-    shown, told = known_before(noisy, batch, run, generator)
-    assert torch.equal(shown[:, 0], noisy[:, 0])  # the first is its own
-    kept = (shown[:, 1:] == noisy[:, :-1]).flatten(2).all(2)
-    right = ~kept[..., None, None, None] & batch.mask[:, 1:, None, None, None]
-    assert torch.equal(told[:, 1:], right.expand_as(told[:, 1:]).float())
-    assert not told[:, 0].any()
-    assert 0.15 < kept.float().mean() < 0.25
-    fault = (shown[:, 1:] - batch.latents[:, :-1])[~kept]
-    assert 0.08 < fault.std() < 0.14  # up to 0.2, uniformly
-    two = replace(batch, present=torch.tensor([[True, False]]).expand(256, 2))
-    shown, told = known_before(noisy, two, run, generator)
-    below = (shown[:, 1:] == noisy[:, :-1])[..., 2:, :]
-    above = (shown[:, 1:] == noisy[:, :-1])[..., :2, :]
-    assert below.all() and not above.all()
-    assert not told[..., 2:, :].any() and told[..., :2, :].any()
 
 
 def test_a_cut_state_file_is_named(tmp_path: Path) -> None:

@@ -22,13 +22,13 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.io.records import from_mapping
 from worldgym.train.distributed import ProcessGroup
+from worldgym.train.frames_before import known_before
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
 from worldgym.train.place_weights import place_weight
 from worldgym.train.view_noise import (
     completion_loss,
     draw_levels,
-    recorded_places,
     view_noise,
 )
 from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
@@ -43,10 +43,6 @@ from worldgym.world.noise import make_schedule
 from worldgym.world.world_config import KIND, WorldConfig
 
 MATRICES = ("blocks.",)  # what Muon takes
-# share of the frames whose previous one is shown clean to convolutions that carry it on, but for
-# noise of up to so much
-KNOWN_BEFORE = 0.8
-FAULTS = 0.2
 
 
 Worlds = Mapping[str, DiffusionWorld]  # by the name of the robot
@@ -217,27 +213,6 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     if cameras > 1:
         loss = loss + completion_loss(network, schedule, batch, config, generator)
     return loss
-
-
-def known_before(
-    noisy: Tensor, batch: Batch, config: WorldTrainConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """noisy [B, T, C, h, w] => what is shown as each frame's previous one: mostly the clean one,
-    which a rollout of one frame after another has, with a little noise, as its own frames have
-    faults. And where that is so, and both were recorded, [B, T, 1, h, 1]: what is carried on from
-    there has to be the frame."""
-    shape = config.batch, noisy.shape[1] - 1
-    wide = (*shape, 1, 1, 1)
-    known = torch.rand(wide, generator=generator) < KNOWN_BEFORE
-    fault = FAULTS * torch.rand(wide, generator=generator)
-    fault = fault * torch.randn(*shape, *noisy.shape[2:], generator=generator)
-    clean = batch.latents[:, :-1] + fault[batch.rows].to(noisy.device)
-    recorded = recorded_places(batch.present, noisy.shape[-2])
-    told = known[batch.rows].to(noisy.device) * recorded
-    shown = torch.where(told.bool(), clean.to(noisy.dtype), noisy[:, :-1])
-    told = torch.cat([torch.zeros_like(told[:, :1]), told], dim=1)
-    mask = batch.mask[..., None, None, None]
-    return torch.cat([noisy[:, :1], shown], dim=1), told * mask
 
 
 def checkpoint_config(
