@@ -4,7 +4,8 @@ A transformer over patches must learn a shift, within a patch and across its edg
 and every distance; convolutions learn it once. So where a camera moves with the hand, a small
 network of a few convolutions draws most of the next frame, and the transformer what it cannot know:
 what comes into view, what was hidden, what a hand does to things. Blocks as in ConvNeXt (Liu et al.
-2022, arXiv 2201.03545), modulated as the transformer's are.
+2022, arXiv 2201.03545), modulated by the action alone (FiLM, Perez et al. 2018, arXiv 1709.07871):
+where it leads does not depend on the frame's noise.
 
 Shapes: B batch, T frames, V views, C latent channels, h and w of one view, N tokens, D width of the
 transformer, W of the convolutions, P = patch * patch * C.
@@ -51,7 +52,12 @@ class Carrier(nn.Module):
         width = config.carrier_width
         self.cameras = config.cameras
         self.patch = config.patch
-        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.width, config.carried_by))
+        self.film = nn.Sequential(
+            nn.SiLU(),
+            nn.Linear(config.width, config.width),
+            nn.SiLU(),
+            nn.Linear(config.width, config.carried_by),
+        )
         self.enter = nn.Conv2d(2 * channels, width, 3, padding=1)
         self.places = nn.Parameter(torch.zeros(config.cameras, width, *place))
         self.blocks = nn.ModuleList(CarrierBlock(width) for _ in range(config.carrier_blocks))
@@ -62,13 +68,13 @@ class Carrier(nn.Module):
         """A new one draws the previous frame as it was, and lets it through: from pure noise, what
         comes out is that frame."""
         for name, parameter in self.named_parameters():
-            if name.startswith(("modulation", "leave", "let_through")) or ".second." in name:
+            if name.startswith(("film.3", "leave", "let_through")) or ".second." in name:
                 nn.init.zeros_(parameter)
         nn.init.ones_(self.let_through.bias)
 
     def forward(self, before: Tensor, initial_frame: Tensor, by: Tensor) -> Tensor:
         """before [B, T, C, V h, w] the frame before each, initial_frame [B, C, V h, w], by [B, T,
-        M] or [B, T, V, M] modulation => [B, T, C, V h, w]."""
+        M] or [B, T, V, M], what `film` makes of the embedded actions => [B, T, C, V h, w]."""
         b, t = before.shape[:2]
         views = self.cameras
         seen = torch.cat([before, initial_frame[:, None].expand_as(before)], dim=2)

@@ -119,7 +119,8 @@ class DiT(nn.Module):
         scales += 1.0
         if self.carrier is None:
             return condition
-        return torch.cat([condition, self.carrier.modulation[1](told)], dim=-1)
+        by = self.carrier.film(acted).expand(*condition.shape[:-1], -1)
+        return torch.cat([condition, by], dim=-1)
 
     @property
     def _modulations(self) -> list[nn.Sequential]:

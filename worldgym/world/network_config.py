@@ -90,7 +90,7 @@ class DiTConfig:
         channels, height, width = self.stacked_shape
         inner = 2 * self.carrier_blocks * self.carrier_width**2
         weights = 9 * (3 * channels * self.carrier_width + inner)
-        return 2 * (height * width * weights + self.width * self.carried_by)
+        return 2 * (height * width * weights + self.width * (self.width + self.carried_by))
 
     @property
     def carried_by(self) -> int:
