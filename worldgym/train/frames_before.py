@@ -7,30 +7,46 @@ from torch import Tensor
 
 from worldgym.train.view_noise import recorded_places
 from worldgym.train.world_batches import Batch
-from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.world.network import DiT
 
-# share of the frames whose previous one is shown clean to convolutions that carry it on, but for
-# noise of up to so much
-KNOWN_BEFORE = 0.8
-FAULTS = 0.2
+# shares of the frames whose previous one is shown as noisy as it is, and as it was carried there
+UNFINISHED = 0.2
+OWN = 0.4
 
 
-def known_before(
-    noisy: Tensor, batch: Batch, config: WorldTrainConfig, generator: torch.Generator
+def carried_frames(
+    network: DiT,
+    noisy: Tensor,
+    start: Tensor,
+    condition: Tensor,
+    batch: Batch,
+    generator: torch.Generator,
+    rows: int,
 ) -> tuple[Tensor, Tensor]:
-    """noisy [B, T, C, h, w] => what is shown as each frame's previous one: mostly the clean one,
-    which a rollout of one frame after another has, with a little noise, as its own frames have
-    faults. And where that is so, and both were recorded, [B, T, 1, h, 1]: what is carried on from
-    there has to be the frame."""
-    shape = config.batch, noisy.shape[1] - 1
-    wide = (*shape, 1, 1, 1)
-    known = torch.rand(wide, generator=generator) < KNOWN_BEFORE
-    fault = FAULTS * torch.rand(wide, generator=generator)
-    fault = fault * torch.randn(*shape, *noisy.shape[2:], generator=generator)
-    clean = batch.latents[:, :-1] + fault[batch.rows].to(noisy.device)
-    recorded = recorded_places(batch.present, noisy.shape[-2])
-    told = known[batch.rows].to(noisy.device) * recorded
-    shown = torch.where(told.bool(), clean.to(noisy.dtype), noisy[:, :-1])
-    told = torch.cat([torch.zeros_like(told[:, :1]), told], dim=1)
+    """noisy [B, T, C, h, w], start [B, C, h, w] and condition [B, T, M] of the rows of this process
+    => the frames carried on, [B, T, C, h, w], and where they should be the recorded ones, [B, T, 1,
+    h, 1].
+
+    The frame before each is the recorded one, because a rollout has finished it whatever the level
+    of the next; or it was carried there itself, with the faults that brings; or it is as noisy as
+    it is, as in a chunk whose frames are in work together.   rows: of the whole batch."""
+    frames = noisy.shape[1]
+    drawn = torch.rand(rows, frames, generator=generator)[batch.rows].to(noisy.device)
+    recorded = recorded_places(batch.present, noisy.shape[-2])[:, 0].bool()  # [B, 1, h, 1]
+    before = noisy[:, 0]
+    known = torch.zeros(len(noisy), 1, 1, 1, dtype=torch.bool, device=noisy.device)
+    carried, told = [], []
+    for frame in range(frames):
+        now = slice(frame, frame + 1)
+        carried.append(network.carry(before[:, None], start, condition[:, now]))
+        told.append(known & recorded)
+        share = drawn[:, frame, None, None, None]
+        finished = share >= UNFINISHED
+        own = finished & (share < UNFINISHED + OWN) & known
+        clean = torch.where(
+            own, carried[-1][:, 0].detach(), batch.latents[:, frame].to(noisy.dtype)
+        )
+        before = torch.where(finished & recorded, clean, noisy[:, frame])
+        known = finished
     mask = batch.mask[..., None, None, None]
-    return torch.cat([noisy[:, :1], shown], dim=1), told * mask
+    return torch.cat(carried, dim=1), torch.stack(told, dim=1) * mask

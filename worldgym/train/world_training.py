@@ -22,7 +22,7 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.io.records import from_mapping
 from worldgym.train.distributed import ProcessGroup
-from worldgym.train.frames_before import known_before
+from worldgym.train.frames_before import carried_frames
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
 from worldgym.train.place_weights import place_weight
@@ -204,8 +204,9 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     weight = place_weight(x, batch.start, config)
     carried, loss = None, torch.zeros((), device=x.device)
     if network.carrier is not None:
-        before, told = known_before(noisy, batch, config, generator)
-        carried = network.carry(before, start, condition)
+        carried, told = carried_frames(
+            network, noisy, start, condition, batch, generator, config.batch
+        )
         loss = ((carried.float() - x).square() * weight * told).mean()
         carried = carried.detach()  # so that it stays a frame
     v = network.denoise(noisy, condition, start, carried=carried).float()
