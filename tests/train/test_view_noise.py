@@ -14,10 +14,15 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.evaluation.rollout import roll_out
 from worldgym.testing import FakePolicy
 from worldgym.train.codec_and_world import train_codec_and_world
+from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
-from worldgym.train.view_noise import draw_levels, view_noise
+from worldgym.train.view_noise import completion_loss, draw_levels, view_noise
+from worldgym.train.world_batches import Batch
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import Task, Trial
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.open_loop_replay import replay
 from worldgym.world.world_checkpoint import load_diffusion_world
@@ -51,9 +56,30 @@ def test_levels_are_shared_in_some_frames_and_the_main_view_is_never_dropped() -
     assert 0.2 < draws.dropped[:, 1:].float().mean() < 0.4
 
 
+def test_completing_an_initial_frame_teaches_nothing_of_carrying_frames_on() -> None:
+    """No frame is before it."""
+    generator = torch.Generator().manual_seed(0)
+    network = DiT(DiTConfig((2, 4, 4), cameras=2, action_size=3, carrier_width=4))
+    torch.nn.init.normal_(network.final_linear.weight)
+    x = torch.randn(4, 1, 2, 8, 4, generator=generator)
+    seen = torch.ones(4, 1, dtype=torch.bool)
+    there = torch.ones(4, 2, dtype=torch.bool)
+    batch = Batch(x, x[:, 0], torch.zeros(4, 1, 3), seen, slice(0, 4), there)
+    config = WorldTrainConfig(Path("run"), network.config, OptimizerConfig(1), batch=4)
+    completion_loss(network, SCHEDULE, batch, config, generator).backward()
+    assert network.final_linear.weight.grad is not None
+    assert network.final_linear.weight.grad.abs().max() > 0
+    carrier = network.carrier
+    assert carrier is not None and carrier.leave.weight.grad is None
+
+
+@pytest.mark.parametrize("carrier_width", [0, 4])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 def test_a_world_of_two_views_from_a_store_to_a_rollout(
-    episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    carrier_width: int,
 ) -> None:
     """The second episode was recorded without the wrist camera."""
     views = ("front", "wrist")
@@ -65,7 +91,12 @@ def test_a_world_of_two_views_from_a_store_to_a_rollout(
         both = np.concatenate([episode.frames, wrist], axis=1)
         absent = ("wrist",) if i == 1 else ()
         store.write(info.name, replace(episode, frames=both, views=views, absent=absent))
-    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+
+    def recipe(out: Path, device: str) -> WorldTrainConfig:
+        tiny = tiny_world(out, device)
+        return replace(tiny, network=replace(tiny.network, carrier_width=carrier_width))
+
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, recipe))
     request = TrainRequest((str(store.root),), (store.root,), tmp_path / "out", "tiny")
     world = load_diffusion_world(train_codec_and_world(request))
     assert world.views == views and world.config.network.cameras == 2

@@ -109,5 +109,14 @@ def test_a_grown_network_draws_what_it_drew(views: tuple[bool, bool]) -> None:
     torch.testing.assert_close(
         drawn[..., :4, :], small(x[:, :, :2], level, actions, x[:, 0, :2]), atol=1e-5, rtol=1e-5
     )
+    carrying = network(carrier_width=4)
+    two = DiT(replace(carrying.config, cameras=2))
+    two.load_state_dict(grown(carrying.state_dict(), carrying.config, two.config))
+    torch.testing.assert_close(
+        two(alike, level, actions, alike[:, 0])[..., :4, :],
+        carrying(x[:, :, :2], level, actions, x[:, 0, :2]),
+        atol=1e-5,
+        rtol=1e-5,
+    )
     same = grown(small.state_dict(), small.config, small.config)
     assert all(torch.equal(same[name], value) for name, value in small.state_dict().items())

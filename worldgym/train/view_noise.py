@@ -124,7 +124,10 @@ def completion_loss(
     shown = stacked(torch.where(wide, clean, noisy))[:, None].to(dtype)
     known = stacked(torch.where(wide, x, torch.zeros_like(x))).to(dtype)
     actions = at_rest(len(x), config.network.action_size, config.conditioning).to(device)
-    v = network(shown, told[:, None], actions, known, robots=batch.robots)
+    condition = network.condition(told[:, None], actions, batch.robots)
+    # nothing to learn from it for what carries frames on: no frame is before the initial one
+    carried = network.carry(shown, known, condition).detach()
+    v = network.denoise(shown, condition, known, carried=carried)
     error = (apart(v[:, 0].float(), views) - schedule.target(x, eps, level)).square()
     weight = schedule.loss_weight(level) * (batch.present & ~main)
     return (error * weight[..., None, None, None]).mean()

@@ -26,11 +26,7 @@ from worldgym.train.frames_before import carried_frames
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
 from worldgym.train.place_weights import place_weight
-from worldgym.train.view_noise import (
-    completion_loss,
-    draw_levels,
-    view_noise,
-)
+from worldgym.train.view_noise import completion_loss, draw_levels, view_noise
 from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.conditioning import check_shown, null_actions

@@ -35,6 +35,8 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
         found["view_token"] = next(iter(tensors.values())).new_zeros(config.cameras, width)
         if "position_map" in tensors:
             found["position_map"] = tensors["position_map"].repeat(config.cameras, 1)
+        if "carrier.places" in tensors:
+            found["carrier.places"] = tensors["carrier.places"].repeat(config.cameras, 1, 1, 1)
     name = "action_embedder.weight"
     if name in tensors and start.action_size < config.action_size:
         known = torch.ones(config.action_size, dtype=torch.bool)
