@@ -129,3 +129,19 @@ def test_cached_is_plain(chunk: int, order: str, rule: str) -> None:
 def test_conforms_to_the_seam() -> None:
     """Rows do not depend on each other, states branch, and so on."""
     check_world(make_world(carrier_width=8))
+
+
+def test_a_training_is_known_again_by_its_convolutions() -> None:
+    """And one that began before there were any by what its config said then."""
+    before = (
+        "DiTConfig(latent_shape=(8, 12, 12), patch=2, width=256, pairs=4, heads=4, mlp_ratio=4, "
+        "action_size=9, action_octaves=0, previous_frame=True, initial_frame=True, "
+        "positions='learned', rotary_tables='exact', activation='relu2', window=32, embodiments=1)"
+    )
+    assert repr(DiTConfig()) == repr(DiTConfig(cameras=2)) == before
+    carrying = [
+        DiTConfig(carrier_width=8),
+        DiTConfig(carrier_width=4),
+        DiTConfig(carrier_width=8, carrier_blocks=2),
+    ]
+    assert len({before, *map(repr, carrying)}) == 4

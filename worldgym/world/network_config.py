@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,16 @@ class DiTConfig:
     activation: str = "relu2"
     window: int = 32
     embodiments: int = 1
-    # not in its repr, by which a training that began before there were these is known again
+    # see `__repr__`
     cameras: int = field(default=1, repr=False)
     carrier_width: int = field(default=0, repr=False)
     carrier_blocks: int = field(default=4, repr=False)
+
+    def __repr__(self) -> str:
+        """By it a training is known again that is resumed: so it names what came later only where
+        it is used, and the cameras never, whose names are compared."""
+        shown = [f for f in fields(self) if f.repr or ("carrier" in f.name and self.carrier_width)]
+        return f"DiTConfig({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
 
     @property
     def stacked_shape(self) -> tuple[int, int, int]:
