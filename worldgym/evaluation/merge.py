@@ -15,7 +15,7 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.files import write_atomic
-from worldgym.io.jsonl import Line, append_line, json_line, lines_at, read_lines
+from worldgym.io.jsonl import Line, LineFile, json_line, lines_at, read_lines
 from worldgym.io.migration import found_beside
 from worldgym.io.run_files import (
     LABELS_NAME,
@@ -219,7 +219,11 @@ def _gather(runs: Sequence[Path], out: Path, name: str) -> None:
         for run in (out, *dict.fromkeys(runs))
     )
     known = {json_line(row) for row in here}
-    for row in sorted(chain(*others), key=lambda row: str(row.get("time", ""))):
-        if (line := json_line(row)) not in known:
-            append_line(out / name, row)
-            known.add(line)
+    rows = {json_line(row): row for row in sorted(chain(*others), key=_time_of)}
+    if new := [row for line, row in rows.items() if line not in known]:
+        with LineFile(out / name, wait=True) as file:
+            file.append(*new)
+
+
+def _time_of(row: Mapping[str, Any]) -> str:
+    return str(row.get("time", ""))

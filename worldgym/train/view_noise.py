@@ -125,8 +125,8 @@ def completion_loss(
     known = stacked(torch.where(wide, x, torch.zeros_like(x))).to(dtype)
     actions = at_rest(len(x), config.network.action_size, config.conditioning).to(device)
     condition = network.condition(told[:, None], actions, batch.robots)
-    # nothing to learn from it for what carries frames on: no frame is before the initial one
-    carried = network.carry(shown, known, condition).detach()
+    with torch.no_grad():  # no frame is before the initial one, so there is nothing to learn
+        carried = network.carry(shown, known, condition)
     v = network.denoise(shown, condition, known, carried=carried)
     error = (apart(v[:, 0].float(), views) - schedule.target(x, eps, level)).square()
     weight = schedule.loss_weight(level) * (batch.present & ~main)

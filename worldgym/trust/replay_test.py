@@ -64,15 +64,16 @@ def replay_test(
 
 def _levels(new: Rollout, true: Rollout) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
     """PSNR of the main view, and of the others that both have."""
-    both = [view for view in new.views[1:] if view in true.trial.task.others]
-    main, *others = (
-        tuple(map(float, psnr(one.frames[1:, v], other.frames[1:, w])))
-        for (one, v), (other, w) in (
-            ((new, 0), (true, 0)),
-            *(((new, new.views.index(view)), (true, true.views.index(view))) for view in both),
-        )
-    )
-    return main, dict(zip(both, others, strict=True))
+
+    def level(drawn: int, recorded: int) -> tuple[float, ...]:
+        return tuple(map(float, psnr(new.frames[1:, drawn], true.frames[1:, recorded])))
+
+    others = {
+        view: level(v, true.views.index(view))
+        for v, view in enumerate(new.views)
+        if v and view in true.trial.task.others
+    }
+    return level(0, 0), others
 
 
 def replay_figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldgym.world.blocks import modulate
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.patches import patchify
 from worldgym.world.view_latents import apart, stacked
@@ -32,14 +33,14 @@ class CarrierBlock(nn.Module):
 
     def forward(self, x: Tensor, by: Tensor) -> Tensor:
         """x [N, W, h, w], by [N, 4, W]: shift and scale, twice."""
-        shift, scale, shift2, scale2 = by[..., None, None].unbind(1)
-        y = self.first(F.silu(torch.addcmul(shift, normed(x), 1 + scale)))
-        return x + self.second(F.silu(torch.addcmul(shift2, normed(y), 1 + scale2)))
+        shift, scale, shift2, scale2 = by[:, :, None, None].unbind(1)
+        y = self.first(activated(x, shift, scale))
+        return x + self.second(activated(y, shift2, scale2))
 
 
-def normed(x: Tensor) -> Tensor:
-    """LayerNorm over the channels of each place, without affine."""
-    return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], eps=1e-6).permute(0, 3, 1, 2)
+def activated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x [N, W, h, w]: the channels of each place normed and modulated, then SiLU."""
+    return F.silu(modulate(x.permute(0, 2, 3, 1), shift, 1 + scale)).permute(0, 3, 1, 2)
 
 
 class Carrier(nn.Module):

@@ -182,9 +182,8 @@ class DiT(nn.Module):
         h = h if self.position_map is None else h + self.position_map
         if self.view_token is not None:
             h = h + self.view_token.repeat_interleave(h.shape[2] // self.config.cameras, dim=0)
-        if self.carrier is not None:
-            condition = condition[..., : -self.config.carried_by]
-        h = self.through(h, condition, now)
+        told = condition.shape[-1] - self.config.carried_by
+        h = self.through(h, condition[..., :told], now)
         drawn = self.final_linear(h)
         if self.carrier is not None:
             drawn = drawn + self.carrier.passed(h, x, carried)
