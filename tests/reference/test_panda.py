@@ -4,6 +4,7 @@ both cameras; branches by playing again. Skipped without robosuite (requirements
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
+from worldgym.native.off_screen import mujoco_off_screen
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.reference.panda import PANDA_SPEC, VIEWS, PandaSimulator
 from worldgym.reference.panda_record import PandaRecordConfig, record_panda, roll_out_panda
@@ -26,7 +28,8 @@ from worldgym.testing import FakePolicy, FakeWorld
 from worldgym.types import Actions, Frames, Trial
 from worldgym.world.world_protocol import Given
 
-# behind the module that says how to render, for it must be said before mujoco is loaded
+with suppress(ModuleNotFoundError):
+    mujoco_off_screen()  # before robosuite loads it with another renderer
 pytest.importorskip("robosuite", reason="robosuite is not installed: requirements-panda.txt")
 pytest.importorskip("mujoco", reason="the extra [reference] is not installed")
 

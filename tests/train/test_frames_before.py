@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from worldgym.train import frames_before
-from worldgym.train.frames_before import OWN, UNFINISHED, carried_frames
+from worldgym.train.frames_before import BESIDE, Before, carried_frames
 from worldgym.train.world_batches import Batch
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
@@ -51,13 +50,13 @@ def test_the_frame_before_is_recorded_carried_there_or_in_work() -> None:
         recorded = source == frame - 1
         own = source == value[:, frame - 1]
         assert (unfinished | recorded | own).all()
-        assert abs(unfinished.float().mean() - UNFINISHED) < 0.06
+        assert abs(unfinished.float().mean() - BESIDE.unfinished) < 0.06
         assert torch.equal(told[:, frame, 0, 0, 0], (~unfinished & mask[:, frame]).float())
         # behind one that was carried on from noise, only the recorded one is known
         assert not (own & ~told[:, frame - 1, 0, 0, 0].bool()).any()
         if frame > 1:
             ways = told[:, frame - 1, 0, 0, 0].bool()
-            assert abs(own[ways].float().mean() - OWN) < 0.08
+            assert abs(own[ways].float().mean() - BESIDE.own) < 0.08
     assert not told[:, 0].any()
     assert (value > 3 * MOVE).any()  # several steps in a row
 
@@ -77,10 +76,9 @@ class Scales(DiT):
         return before * condition[..., :1, None, None]
 
 
-def test_gradients_end_where_a_frame_was_carried_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step is taught by itself, as a frame of a rollout is finished."""
-    monkeypatch.setattr(frames_before, "UNFINISHED", 0.0)
-    monkeypatch.setattr(frames_before, "OWN", 1.0)
+@pytest.mark.parametrize("through", [False, True])
+def test_gradients_end_where_a_frame_was_carried_to_unless_they_go_through(through: bool) -> None:
+    """Each step is taught by itself, as a rollout finishes a frame, or with those behind it."""
     config = DiTConfig((2, 4, 4), carrier_width=8)
     clean = torch.ones(1, 4, 2, 4, 4)
     seen = torch.ones(1, 4, dtype=torch.bool)
@@ -89,8 +87,11 @@ def test_gradients_end_where_a_frame_was_carried_to(monkeypatch: pytest.MonkeyPa
     )
     by = torch.full((1, 4, 1), 3.0, requires_grad=True)
     generator = torch.Generator().manual_seed(0)
-    carried, _ = carried_frames(Scales(config), clean, clean[:, 0], by, batch, generator, 1)
+    shown = Before(0.0, 1.0, through)
+    carried, _ = carried_frames(Scales(config), clean, clean[:, 0], by, batch, generator, 1, shown)
     assert carried[0, :, 0, 0, 0].tolist() == [3.0, 3.0, 9.0, 27.0]
     carried[:, 3].sum().backward()
     assert by.grad is not None
-    assert by.grad[0, :, 0].tolist() == [0.0, 0.0, 0.0, 9.0 * 32]
+    # behind the first frame of a window stands the recorded one
+    before = 9.0 * 32 if through else 0.0
+    assert by.grad[0, :, 0].tolist() == [0.0, before, before, 9.0 * 32]

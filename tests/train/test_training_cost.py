@@ -52,6 +52,18 @@ def test_activations_grow_with_rows_and_pairs_and_shrink_with_checkpointing() ->
     assert activation_bytes(replace(CONFIG, checkpointing=True), 1) < 0.6 * one
 
 
+def test_convolutions_trained_first_take_their_steps_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worldgym.train.training_cost.matmul_rate", lambda *_: 1.0)
+    carrying = replace(CONFIG, network=replace(CONFIG.network, carrier_width=8))
+    first = replace(carrying, carrier=OptimizerConfig(steps=3))
+    alone = 3 * 3 * carrying.network.carrier_flops * CONFIG.frames * CONFIG.batch
+    assert budget(first).hours - budget(carrying).hours == pytest.approx(alone / 3600)
+    assert carrying.network.carrier_flops > 0
+    assert carrying.network.flops_per_frame - CONFIG.network.flops_per_frame == (
+        carrying.network.carrier_flops
+    )
+
+
 def test_activations_are_those_of_the_whole_network() -> None:
     """Counted on one and two pairs of blocks; here on all three, on real tensors."""
     kept: dict[int, int] = {}

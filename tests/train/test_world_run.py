@@ -16,7 +16,8 @@ from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.testing import FakeWorld
-from worldgym.train.codec_and_world import train_codec_and_world
+from worldgym.train.codec_and_world import train_codec_and_world, world_config
+from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
@@ -103,6 +104,17 @@ def test_a_run_goes_on_with_the_settings_that_it_began_with(
     with pytest.raises(InputError, match="conditioning"):
         _prepare(replace(run, config=replace(run.config, conditioning="action")))
     path = tmp_path / "out" / "run.json"
+    first = replace(run.config, carrier=OptimizerConfig(steps=9))
+    with pytest.raises(InputError, match="another carrier"):
+        _prepare(replace(run, config=first))
+    begun = json.loads(path.read_text())
+    path.write_text(json.dumps({key: begun[key] for key in begun if key != "carrier"}))
+    _prepare(run)  # began before convolutions could be trained first
+    path.write_text(json.dumps(begun | {"carrier": repr(first.carrier)}))
+    _prepare(replace(run, config=first))
+    with pytest.raises(InputError, match="another carrier"):
+        _prepare(run)
+    path.write_text(json.dumps(begun))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"stores": "two"}))
     with pytest.raises(InputError, match="another stores"):
         _prepare(run)
@@ -116,6 +128,17 @@ def test_a_recipe_without_a_codec_asks_for_one(episode_store: EpisodeStore, tmp_
             )
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_steps_of_each_stage_are_chosen_by_themselves(tmp_path: Path) -> None:
+    request = TrainRequest(("panda",), (), tmp_path, "panda", device="cpu")
+    recipe = world_config(request)
+    assert recipe.carrier is not None
+    chosen = world_config(replace(request, carrier_steps=7))
+    assert chosen == replace(recipe, carrier=replace(recipe.carrier, steps=7))
+    assert world_config(replace(request, steps=7)).carrier == recipe.carrier
+    without = replace(request, recipe="reference")
+    assert world_config(replace(without, carrier_steps=7)) == world_config(without)
 
 
 def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:

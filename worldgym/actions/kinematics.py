@@ -5,7 +5,6 @@ of the root link. Axes legend: n joints from the root to the link."""
 
 from __future__ import annotations
 
-import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from worldgym.actions.pose import Vector
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import sha256_file
+from worldgym.native.off_screen import mujoco_off_screen
 
 MAX_BYTES = 2**24  # of a URDF
 # bodies of no mass are no robot to MuJoCo, and a link at a fixed joint is wanted by its name
@@ -28,10 +28,9 @@ class Arm:
     def __init__(self, path: Path, link: str) -> None:
         """InputError where the file is no URDF, or has no such link. MissingExtra without
         MuJoCo."""
-        os.environ.setdefault("MUJOCO_GL", "egl")  # read once: a simulator may come later
         try:
-            import mujoco
-        except ImportError:
+            mujoco: Any = mujoco_off_screen()
+        except ModuleNotFoundError:
             raise MissingExtra("mujoco", "kinematics", "the kinematics of a URDF") from None
         root = _bare(path)
         self.joints = _chain(root, path, link)

@@ -6,7 +6,7 @@ seeds, and the simulator replays their actions; the result is stored as recorded
 
 from __future__ import annotations
 
-import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ import torch
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.evaluation.executor import each_result
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
@@ -84,15 +86,9 @@ def generate_rollouts(config: ClosedLoopConfig) -> EpisodeStore:
                 tuple(missing[i : i + config.batch]) for i in range(0, len(missing), config.batch)
             ]
             jobs += [ReplayJob(config.world, source, config.out, task, seeds) for seeds in batches]
-    workers = min(config.workers or multiprocessing.cpu_count(), max(len(jobs), 1))
-    with multiprocessing.get_context("spawn").Pool(workers, _prepare) as pool:
-        for _ in progress(
-            pool.imap_unordered(_closed_loop_batch, jobs),
-            len(jobs),
-            "generating closed loops",
-            "batch",
-        ):
-            pass
+    batches_done = each_result(ProcessExecutor(config.workers), _prepare, jobs)
+    for _ in progress(batches_done, len(jobs), "generating closed loops", "batch"):
+        pass
     return EpisodeStore(config.out)
 
 
@@ -100,13 +96,15 @@ def closed_loop_name(task: str, seed: int, policy: str) -> str:
     return f"{episode_name(task, seed)}-{policy}"
 
 
-def _prepare() -> None:
+def _prepare() -> Callable[[ReplayJob], int]:
     """One thread per process, as simulator and small networks like it."""
     torch.set_num_threads(1)
     keep_freed_memory()
+    return _closed_loop_batch
 
 
-def _closed_loop_batch(job: ReplayJob) -> None:
+def _closed_loop_batch(job: ReplayJob) -> int:
+    """=> how many episodes it stored."""
     world = _world(job.world)
     policy = _policy(job.policy)
     simulator = _simulator(job.task)
@@ -122,6 +120,7 @@ def _closed_loop_batch(job: ReplayJob) -> None:
             simulator, f"{CLOSED_LOOP}{policy.name}", given_actions(rollout.actions), seed, STEPS
         )
         _store(job.out).write(closed_loop_name(job.task, seed, policy.name), episode)
+    return len(job.seeds)
 
 
 @cache

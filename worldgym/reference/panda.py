@@ -13,7 +13,6 @@ Installed beside Meta-World without what it pins and does not need: requirements
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,11 +23,9 @@ import numpy.typing as npt
 from worldgym.actions.conventions import convention
 from worldgym.actions.embodiment import Reach
 from worldgym.errors import InputError
+from worldgym.native.off_screen import mujoco_off_screen
 from worldgym.reference.reference_tasks import FREE
 from worldgym.types import Actions, Frames
-
-os.environ.setdefault("MUJOCO_GL", "egl")
-os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core beats threads
 
 RATE_HZ = 10.0
 PANDA_SPEC = replace(convention("libero"), rate_hz=RATE_HZ)
@@ -104,16 +101,18 @@ class PandaSimulator:
     axis = ""
 
     def __init__(self, task: str, size: int = 96) -> None:
+        logging.disable(logging.WARNING)  # what the Panda lacks of other robots' parts is no news
         try:
-            import mujoco
+            mujoco: Any = mujoco_off_screen()
             import robosuite
             from robosuite.controllers import load_composite_controller_config
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise InputError(
                 "the Panda's simulator needs robosuite 1.5.2: install it with  pip install "
                 "--no-deps -r requirements-panda.txt"
             ) from error
-        # what the Panda lacks of other robots' parts is no news
+        finally:
+            logging.disable(logging.NOTSET)
         logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
         self.group = task
         self.task = PANDA_TASKS[task]

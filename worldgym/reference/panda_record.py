@@ -3,15 +3,17 @@ resumable."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import pick
+from worldgym.evaluation.executor import each_result
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.io.progress import progress
 from worldgym.reference.panda import (
     PANDA_REACH,
@@ -58,28 +60,24 @@ def record_panda(config: PandaRecordConfig) -> EpisodeStore:
 
 
 def _record_task(config: PandaRecordConfig, task: str, seeds: list[int]) -> None:
-    """In processes of their own, for a process has one renderer."""
-    workers = min(config.workers or multiprocessing.cpu_count(), len(seeds))
-    arguments = (task, config.size, config.out)
-    with multiprocessing.get_context("spawn").Pool(workers, _begin, arguments) as pool:
-        episodes = pool.imap_unordered(_record_one, seeds)
-        for _ in progress(episodes, len(seeds), f"recording {task}", "episode"):
-            pass
+    """In new processes, for a process has one renderer."""
+    recorder = partial(Recorder, task, config.size, config.out)
+    episodes = each_result(ProcessExecutor(config.workers), recorder, seeds)
+    for _ in progress(episodes, len(seeds), f"recording {task}", "episode"):
+        pass
 
 
-_simulators: list[PandaSimulator] = []  # this process's one
-_stores: list[EpisodeStore] = []
+class Recorder:
+    """Of one process, with its simulator. Called with a seed, it adds that episode to the store."""
 
+    def __init__(self, task: str, size: int, out: Path) -> None:
+        self.simulator = PandaSimulator(task, size)
+        self.store = EpisodeStore(out)
 
-def _begin(task: str, size: int, out: Path) -> None:
-    _simulators.append(PandaSimulator(task, size))
-    _stores.append(EpisodeStore(out))
-
-
-def _record_one(seed: int) -> None:
-    simulator = _simulators[0]
-    episode = roll_out_panda(simulator, behaviour_of(seed), seed)
-    _stores[0].write(f"{simulator.group}-{seed:05d}", episode)
+    def __call__(self, seed: int) -> int:
+        episode = roll_out_panda(self.simulator, behaviour_of(seed), seed)
+        self.store.write(f"{self.simulator.group}-{seed:05d}", episode)
+        return seed
 
 
 def roll_out_panda(simulator: PandaSimulator, behaviour: str, seed: int) -> Episode:

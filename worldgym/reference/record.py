@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -11,6 +11,8 @@ import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.evaluation.executor import each_result
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.io.progress import progress
 from worldgym.reference.behaviours import (
     MIXES,
@@ -59,12 +61,9 @@ def record(config: RecordConfig) -> EpisodeStore:
         for task in config.tasks
     ]
     jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]
-    workers = config.workers or multiprocessing.cpu_count()
-    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(jobs), 1))) as pool:
-        for _ in progress(
-            pool.imap_unordered(_record_one, jobs, chunksize=4), len(jobs), "recording", "episode"
-        ):
-            pass
+    episodes = each_result(ProcessExecutor(config.workers), _recorder, jobs)
+    for _ in progress(episodes, len(jobs), "recording", "episode"):
+        pass
     return EpisodeStore(config.out)
 
 
@@ -138,11 +137,19 @@ def moved_camera(number: int) -> Variation:
     return Variation("camera", camera=(x, y, z), target=(to_x, to_y, to_z))
 
 
-def _record_one(job: tuple[Path, str, int, int, str, bool]) -> None:
+Job = tuple[Path, str, int, int, str, bool]
+
+
+def _recorder() -> Callable[[Job], int]:
+    return _record_one
+
+
+def _record_one(job: Job) -> int:
     out, task, seed, steps, mix, moved = job
     simulator = _simulator(task, seed % CAMERAS if moved else None)
     episode = roll_out_episode(simulator, behaviour_name(seed, mix), seed, steps)
     _store(out).write(episode_name(task, seed), episode)
+    return seed
 
 
 @cache

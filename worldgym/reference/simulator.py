@@ -7,7 +7,6 @@ multisampling, bodies behind the table hidden, 2x2 box average instead)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
+from worldgym.native.off_screen import mujoco_off_screen
 from worldgym.reference.reference_tasks import FRAME_SKIP, METAWORLD_SPEC, SIZE, TASKS
 from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import ONE_VIEW, Frames
 
-os.environ.setdefault("MUJOCO_GL", "egl")
-os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core beats threads
-
 try:
+    mujoco_off_screen()
     import metaworld.policies
     import mujoco
     from metaworld.env_dict import ALL_V3_ENVIRONMENTS

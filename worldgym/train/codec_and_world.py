@@ -97,6 +97,8 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
         config = replace(config, batch=request.batch)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
+    if config.carrier is not None and request.carrier_steps:
+        config = replace(config, carrier=replace(config.carrier, steps=request.carrier_steps))
     return config
 
 

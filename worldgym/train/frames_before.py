@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -9,9 +11,18 @@ from worldgym.train.view_noise import recorded_places
 from worldgym.train.world_batches import Batch
 from worldgym.world.network import DiT
 
-# shares of the frames whose previous one is shown as noisy as it is, and as it was carried there
-UNFINISHED = 0.2
-OWN = 0.4
+
+@dataclass(frozen=True)
+class Before:
+    """unfinished, own: shares of the frames whose previous one is shown as noisy as it is, and as
+    it was carried there.   through: gradients reach that one too, and all that led to it."""
+
+    unfinished: float = 0.2
+    own: float = 0.4
+    through: bool = False
+
+
+BESIDE = Before()  # while the whole network is trained
 
 
 def carried_frames(
@@ -22,6 +33,7 @@ def carried_frames(
     batch: Batch,
     generator: torch.Generator,
     rows: int,
+    shown: Before = BESIDE,
 ) -> tuple[Tensor, Tensor]:
     """noisy [B, T, C, h, w], start [B, C, h, w] and condition [B, T, M] of the rows of this process
     => the frames carried on, [B, T, C, h, w], and where they should be the recorded ones, [B, T, 1,
@@ -41,11 +53,10 @@ def carried_frames(
         carried.append(network.carry(before[:, None], start, condition[:, now]))
         told.append(known & recorded)
         share = drawn[:, frame, None, None, None]
-        finished = share >= UNFINISHED
-        own = finished & (share < UNFINISHED + OWN) & known
-        clean = torch.where(
-            own, carried[-1][:, 0].detach(), batch.latents[:, frame].to(noisy.dtype)
-        )
+        finished = share >= shown.unfinished
+        own = finished & (share < shown.unfinished + shown.own) & known
+        newest = carried[-1][:, 0] if shown.through else carried[-1][:, 0].detach()
+        clean = torch.where(own, newest, batch.latents[:, frame].to(noisy.dtype))
         before = torch.where(finished & recorded, clean, noisy[:, frame])
         known = finished
     mask = batch.mask[..., None, None, None]

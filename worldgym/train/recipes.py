@@ -66,7 +66,8 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
     spatial block. It continues from the bundled world, whose blocks know already how an arm moves
     by a sum of actions. Clips are short and patches large, so that a small training sees more of
     them; the initial frame is shown in addition. Levels are noisier than for a fixed camera: what
-    the wrist sees moves as a whole, and less noise would show where it moved to."""
+    the wrist sees moves as a whole, and less noise would show where it moved to. The convolutions
+    that carry it on are trained first."""
     like = reference_world(out, device)
     return replace(
         like,
@@ -78,6 +79,7 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
         frames=8,
         save_every=800,
         start=BUNDLE / "world",
+        carrier=OptimizerConfig(steps=1000, lr=4e-3, warmup=50, ema=0.99, decay=1.0),
     )
 
 

@@ -19,23 +19,23 @@ CHECKPOINTING_FACTOR = 4 / 3  # one forward pass more beside forward and backwar
 @dataclass(frozen=True)
 class Budget:
     """parameters: of the network.   state_bytes: weights, gradients, master copy, average and
-    optimiser, resident throughout.
-    activation_bytes: kept between forward and backward pass of one process's whole batch.   flops:
-    matrix products of a step.
-    flops_rate: per second, measured on one large product of the run's type on its device.   steps:
-    of the run."""
+    optimiser, resident throughout.   activation_bytes: kept between forward and backward pass of
+    one process's whole batch.   flops: matrix products of a step.   carrier_flops: of all steps
+    that train convolutions alone before them.   flops_rate: per second, measured on one large
+    product of the run's type on its device.   steps: of the run."""
 
     parameters: int
     state_bytes: int
     activation_bytes: int
     flops: float
+    carrier_flops: float
     flops_rate: float
     steps: int
 
     @property
     def hours(self) -> float:
         """Lower bound of the run's time, at the rate of the measured product."""
-        return self.steps * self.flops / self.flops_rate / 3600
+        return (self.steps * self.flops + self.carrier_flops) / self.flops_rate / 3600
 
     def __str__(self) -> str:
         return (
@@ -67,10 +67,15 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
     dealt = 4 * (3 * total + 2 * (total - matrices) + matrices)
     state = whole + dealt // processes
     factor = 3.0 * (CHECKPOINTING_FACTOR if config.checkpointing else 1.0)
-    flops = factor * config.network.flops_per_frame * config.frames * config.batch
+    frames = config.frames * config.batch
+    flops = factor * config.network.flops_per_frame * frames
+    before = config.carrier.steps if config.carrier else 0
+    carrier = 3.0 * config.network.carrier_flops * frames * before
     rows = -(-config.batch // processes)
     rate = processes * matmul_rate(config.device, getattr(torch, config.dtype))
-    return Budget(total, state, activation_bytes(config, rows), flops, rate, config.optimizer.steps)
+    return Budget(
+        total, state, activation_bytes(config, rows), flops, carrier, rate, config.optimizer.steps
+    )
 
 
 def _muon(config: WorldTrainConfig, name: str, parameter: Tensor) -> bool:

@@ -26,6 +26,9 @@ class TrainRequest:
     batch: int | None = None
     """clips of a step, of all processes (default: the recipe's)"""
     codec_steps: int | None = None
+    carrier_steps: int | None = None
+    """optimiser steps of the convolutions that carry frames on, alone, before the rest (default:
+    the recipe's)"""
     device: str = "auto"
     other_device: bool = False
     """continue with a training that began on another kind of device, which rounds otherwise"""

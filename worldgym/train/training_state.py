@@ -26,13 +26,14 @@ def hold_settings(
     """OUT/run.json: what a run must be resumed with. InputError if OUT holds a run with other
     settings, or of another kind of device, which rounds otherwise.
 
+    settings: "" stands for one that the run is without, as runs from before there was such a one.
     other_device: it may continue there, with a message on standard error."""
     path = out / "run.json"
     kind = torch.device(device).type
     if path.exists():
         found = read_json(path, "a training run")
         _check_device(out, found.get(DEVICE, kind), kind, other_device)
-        if different := [key for key in settings if found.get(key) != settings[key]]:
+        if different := [key for key in settings if found.get(key, "") != settings[key]]:
             raise InputError(
                 f"{out} holds a run with another {different[0]}: resume with the same settings or "
                 f"choose a new --out"

@@ -30,7 +30,9 @@ class WorldTrainConfig:
     optimiser; None = from scratch. Latents may have more channels than its, as those of a codec
     grown from its own. normalize: show actions in units of their own spread. Several robots of one
     world always are. mix: share of every store in a batch, in any unit; empty = every episode is as
-    likely as any other. views: names of the cameras, as many as the network draws."""
+    likely as any other. views: names of the cameras, as many as the network draws.
+    carrier: how the convolutions that carry frames on are trained alone, before the rest
+    (`worldgym.train.carrier_training`); None = not at all."""
 
     out: Path
     network: DiTConfig
@@ -53,6 +55,7 @@ class WorldTrainConfig:
     normalize: bool = False
     mix: tuple[float, ...] = ()
     views: tuple[str, ...] = ONE_VIEW
+    carrier: OptimizerConfig | None = None
 
     def columns(self, robot: Embodiment, widest: int) -> Ints:
         """Which of the numbers that the network is shown are this robot's.   widest: see

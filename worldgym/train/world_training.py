@@ -21,6 +21,7 @@ from worldgym.episodes.mixture import check_shares
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.io.records import from_mapping
+from worldgym.train.carrier_training import train_carrier
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.frames_before import carried_frames
 from worldgym.train.latent_shards import LatentEpisodes
@@ -92,6 +93,7 @@ def train_world(
         start_from(network, config.start, robots)
     network = network.to(config.device, getattr(torch, config.dtype))
     tables = Tables.of(data, config)
+    train_carrier(network, tables, config, group)
 
     def checkpoint(trained: Trained) -> None:
         facts = {"training": training_facts(config, trained.step), **objective.facts}

@@ -87,10 +87,11 @@ class DiTConfig:
         % here)."""
         per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
         modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
-        return self.tokens * per_token + modulation + self._carrier_flops
+        return self.tokens * per_token + modulation + self.carrier_flops
 
     @property
-    def _carrier_flops(self) -> int:
+    def carrier_flops(self) -> int:
+        """Of the convolutions that carry a frame on, part of `flops_per_frame`."""
         if not self.carrier_width:
             return 0
         channels, height, width = self.stacked_shape
