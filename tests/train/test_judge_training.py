@@ -14,7 +14,12 @@ from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
 from worldgym.judges.classifier_agreement import confusion_of, judge_store
 from worldgym.judges.judging import prepare
 from worldgym.train.judge_labels import draw, make_labels, progress_of, sampling_pools
-from worldgym.train.judge_training import JudgeTrainConfig, make_lesson, train_judge
+from worldgym.train.judge_training import (
+    JudgeTrainConfig,
+    _learned_before,
+    make_lesson,
+    train_judge,
+)
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import ActionSpec, Episode, Rollout, Task, Trial
 
@@ -124,6 +129,29 @@ def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
     assert any(not torch.equal(weights[0][key], moved[key]) for key in moved)
     with pytest.raises(InputError, match="another network"):
         train_judge(replace(more, hidden=8))
+
+
+def test_a_judge_of_one_view_learns_to_see_another(tmp_path: Path) -> None:
+    """It begins with the answers of the one, whatever the others show."""
+    store = make_store(tmp_path / "store")
+    train_judge(recipe(store, tmp_path / "judge"))
+    one = ClassifierJudge.load(tmp_path / "judge").net
+    two = _learned_before(
+        tmp_path / "judge",
+        replace(
+            one.config, trunk=replace(PAIR_TRUNK, channels=12), views=("main", "wrist"), stride=3
+        ),
+    )
+    rng = np.random.default_rng(0)
+    start, later, *others = (rng.integers(0, 256, (1, 2, 16, 16, 3), np.uint8) for _ in range(4))
+    features, known = torch.zeros(1, PAIR_TRUNK.buckets), torch.ones(1, 2, dtype=torch.bool)
+    narrow = torch.from_numpy(np.concatenate([start, later], -1))
+    wide = torch.from_numpy(np.concatenate([start, others[0], later, others[1]], -1))
+    expected = one(narrow, features, known).video
+    torch.testing.assert_close(two(wide, features, known).video, expected)
+    assert all(parameter.requires_grad for parameter in two.parameters())
+    with pytest.raises(InputError, match="another network"):
+        _learned_before(tmp_path / "judge", replace(two.config, hidden=8))
 
 
 def test_the_decision_may_be_chosen_on_some_of_those_held_out(

@@ -134,8 +134,8 @@ class TrainJudge:
     drawn: str = ""
     """ending of the names of generated episodes: "-generated"; they are half of the training data,
     and the threshold is chosen on them"""
-    start: Path | None = None
-    """a judge to continue training from"""
+    start: JudgePlace | None = None
+    """a judge to continue training from; one of one view learns to see the others"""
     views: tuple[str, ...] = ()
     """names of the cameras that it uses (default: the main one)"""
     stride: int = 2

@@ -85,6 +85,14 @@ class Trunk(nn.Module):
             x = x + F.relu(block(x) * (1.0 + scale) + shift)
         return self._points(self.maps(x)), words
 
+    def of_more_views(self, channels: int) -> dict[str, Tensor]:
+        """Weights of the layer that reads the pictures, for a trunk of so many `channels`, where
+        this one compares two pictures of one view: it sees no others than these yet."""
+        read = self.fold.weight.unflatten(1, (FOLD**2, 2, -1))  # [width, pixels, 2 pictures, 3]
+        wide = read.new_zeros(*read.shape[:3], channels // 2, *read.shape[4:])
+        wide[:, :, :, : read.shape[3]] = read
+        return {"fold.weight": wide.flatten(1, 3)}
+
     def _points(self, maps: Tensor) -> Tensor:
         """[B, points x (1 + values), h, w] => [B, points, 2 + values]."""
         n, (h, w) = self.config.points, maps.shape[-2:]

@@ -75,7 +75,7 @@ class JudgeTrainConfig:
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
     start: Path | None = None
-    """checkpoint of a judge with the same network, to continue training from"""
+    """checkpoint of a judge with the same network, or one of one view, to continue from"""
     views: tuple[str, ...] = ()
     """names of the cameras that it reads; empty = the main one"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
@@ -126,13 +126,23 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
 
 
 def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
-    net = ClassifierJudge.load(start).net
-    if net.config != wanted:
+    """The network of `start`, with the stride and the views that are wanted. One of one view is
+    shown the first as before, and does not see the others yet."""
+    begun = ClassifierJudge.load(start).net
+    trunk = replace(begun.config.trunk, channels=wanted.trunk.channels)
+    same = replace(begun.config, trunk=trunk, stride=wanted.stride, views=wanted.views)
+    grown = begun.config.trunk.channels == 6
+    if same != wanted or (begun.config.trunk != trunk and not grown):
         raise InputError(
-            f"{start}: a judge of another network ({net.config}) than this training's ({wanted}); "
-            f"leave out --start"
+            f"{start}: a judge of another network ({begun.config}) than this training's ({wanted});"
+            f" leave out --start"
         )
-    return net.requires_grad_(True).train()  # a loaded one is frozen
+    net = JudgeNet(wanted)
+    weights = begun.state_dict()
+    if begun.config.trunk != trunk:
+        weights |= {f"trunk.{n}": w for n, w in begun.trunk.of_more_views(trunk.channels).items()}
+    net.load_state_dict(weights)
+    return net
 
 
 def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Callable[[int], Tensor]:
