@@ -72,6 +72,19 @@ def test_every_nth_seed_and_all_closed_loops_are_generated_the_same_in_any_batch
         assert np.abs(one.frames[-1].astype(float) - true.frames[-1]).mean() > 1.0
 
 
+def test_what_a_threshold_is_chosen_on_is_generated_too(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worldgym.reference.generated_replays.HELD_OUT_EVERY", 3)
+    monkeypatch.setattr(
+        "worldgym.reference.generated_replays.load_diffusion_world",
+        lambda _: FakeWorld(METAWORLD_SPEC, (96, 96, 3)),
+    )
+    found = generate_replays(ReplayConfig(tmp_path, store, tmp_path / "out", every=5))
+    drawn = {info.name for info in found if info.name.endswith(SUFFIX)}
+    assert drawn == {f"e0{SUFFIX}", f"e2{SUFFIX}", f"e3{SUFFIX}"}  # e2 is a closed loop
+
+
 def test_generating_resumes(store: Path, unpacked_bundle: Path, tmp_path: Path) -> None:
     config = ReplayConfig(unpacked_bundle, store, tmp_path / "out", every=1, batch=4)
     whole = generate_replays(config)

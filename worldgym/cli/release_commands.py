@@ -114,7 +114,8 @@ class GenerateReplays:
     data: Path
     out: Path
     every: int = 4
-    """use one of N seeds, and every closed-loop episode"""
+    """use one of N seeds, those that the judge's threshold is chosen on, and every closed-loop
+    episode"""
     batch: int = 30
 
     def __call__(self) -> None:

@@ -24,6 +24,7 @@ from worldgym.io.files import write_atomic
 from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_closed_loop
+from worldgym.train.judge_labels import HELD_OUT_EVERY
 from worldgym.types import Episode, Frames
 from worldgym.world.open_loop_replay import replay_actions
 from worldgym.world.world_checkpoint import load_diffusion_world
@@ -34,7 +35,8 @@ SEED = 1_000  # the noise of an episode is that of its own seed and this
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """every: one in so many seeds is generated, and every closed-loop episode.   batch: episodes
+    """every: one in so many seeds is generated, every seed that the judge's training holds out,
+    because its threshold is chosen on these alone, and every closed-loop episode.   batch: episodes
     advanced together."""
 
     world: Path
@@ -45,8 +47,8 @@ class ReplayConfig:
 
 
 def generate_replays(config: ReplayConfig) -> EpisodeStore:
-    """Writes OUT: every recorded episode, and NAME-generated for those of every n-th seed and all
-    closed-loop ones. Resumes."""
+    """Writes OUT: every recorded episode, and NAME-generated for those that `config` asks for.
+    Resumes."""
     keep_freed_memory()
     source = EpisodeStore(config.store)
     out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach, source.views)
@@ -58,7 +60,8 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
     wanted = [
         info.name
         for info in source
-        if info.extras["seed"] % config.every == 0 or is_closed_loop(info)
+        if any(info.extras["seed"] % n == 0 for n in (config.every, HELD_OUT_EVERY))
+        or is_closed_loop(info)
     ]
     chosen = [name for name in wanted if name + SUFFIX not in out]
     batches = list(_batches(source, chosen, config.batch))

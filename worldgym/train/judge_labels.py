@@ -19,6 +19,10 @@ from worldgym.types import Frames
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+# one in so many seeds is held out from a judge's training; a prime, so that it does not coincide
+# with other choices by seed
+HELD_OUT_EVERY = 11
+
 
 @dataclass(frozen=True)
 class Labels:

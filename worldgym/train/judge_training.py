@@ -42,7 +42,14 @@ from worldgym.judges.degrade import degrade
 from worldgym.policies.image_trunk import TrunkConfig, in_channels, shifted
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.stats.confusion import Confusion
-from worldgym.train.judge_labels import Labels, draw, make_labels, sampling_pools, split_names
+from worldgym.train.judge_labels import (
+    HELD_OUT_EVERY,
+    Labels,
+    draw,
+    make_labels,
+    sampling_pools,
+    split_names,
+)
 from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import Frames
@@ -60,9 +67,9 @@ class JudgeTrainConfig:
 
     store: Path
     out: Path
-    held_out_every: int = 11
+    held_out_every: int = HELD_OUT_EVERY
     """one in so many seeds (extras["seed"]) is held out from training, whatever was recorded from
-    it; a prime, so that it does not coincide with other choices by seed"""
+    it"""
     drawn: str = ""
     """ending of the names of generated episodes, e.g. "-generated". They are half of the training
     data, and only the held-out ones among them choose the decision, by the rates of tasks
