@@ -101,6 +101,7 @@ class PandaSimulator:
     axis = ""
 
     def __init__(self, task: str, size: int = 96) -> None:
+        shown = logging.root.manager.disable
         logging.disable(logging.WARNING)  # what the Panda lacks of other robots' parts is no news
         try:
             mujoco: Any = mujoco_off_screen()
@@ -112,7 +113,7 @@ class PandaSimulator:
                 "--no-deps -r requirements-panda.txt"
             ) from error
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(shown)
         logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
         self.group = task
         self.task = PANDA_TASKS[task]

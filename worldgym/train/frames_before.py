@@ -14,12 +14,11 @@ from worldgym.world.network import DiT
 
 @dataclass(frozen=True)
 class Before:
-    """unfinished, own: shares of the frames whose previous one is shown as noisy as it is, and as
-    it was carried there.   through: gradients reach that one too, and all that led to it."""
+    """Shares of the frames whose previous one is shown as noisy as it is, and as it was carried
+    there."""
 
     unfinished: float = 0.2
     own: float = 0.4
-    through: bool = False
 
 
 BESIDE = Before()  # while the whole network is trained
@@ -55,8 +54,9 @@ def carried_frames(
         share = drawn[:, frame, None, None, None]
         finished = share >= shown.unfinished
         own = finished & (share < shown.unfinished + shown.own) & known
-        newest = carried[-1][:, 0] if shown.through else carried[-1][:, 0].detach()
-        clean = torch.where(own, newest, batch.latents[:, frame].to(noisy.dtype))
+        clean = torch.where(
+            own, carried[-1][:, 0].detach(), batch.latents[:, frame].to(noisy.dtype)
+        )
         before = torch.where(finished & recorded, clean, noisy[:, frame])
         known = finished
     mask = batch.mask[..., None, None, None]
