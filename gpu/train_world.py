@@ -25,6 +25,7 @@ import torch
 from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec
 from worldgym.io.records import from_mapping
+from worldgym.train.carrier_training import carrier_loss
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
@@ -39,6 +40,7 @@ from worldgym.world.network import DiT
 
 PIECE = 15 * 2**20
 CODEC_SHARE = 0.15  # of the budget
+CARRIER_SHARE = 0.15  # of what is left, where the recipe trains convolutions first
 
 
 @dataclass(frozen=True)
@@ -131,19 +133,30 @@ def codec_of(
     )
 
 
-def steps_of_world(
+def within(
     data: LatentEpisodes, config: WorldTrainConfig, work: Path, seconds: float
-) -> int:
+) -> WorldTrainConfig:
+    """With as many steps of each stage as fit."""
     network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
     optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of([data], config)
+    alone = ProcessGroup(0, 1)
 
-    def one_step() -> None:
-        diffusion_loss(
-            network, config, make_batch(tables, config, 0, ProcessGroup(0, 1)), 0
-        ).backward()
-        optimizer.step(0)
+    def steps(stage: str, seconds: float, loss: Callable[[int], torch.Tensor]) -> int:
+        def one_step() -> None:
+            torch.autograd.backward(loss(0))
+            optimizer.step(0)
 
-    return settle_steps(work / "world-steps.json", seconds, one_step, config.device)
+        return settle_steps(work / f"{stage}-steps.json", seconds, one_step, config.device)
+
+    def forcing(step: int) -> torch.Tensor:
+        return diffusion_loss(network, config, make_batch(tables, config, step, alone), step)
+
+    if config.carrier is not None:
+        loss = carrier_loss(network, tables, config, alone)
+        first = replace(config.carrier, steps=steps("carrier", CARRIER_SHARE * seconds, loss))
+        config, seconds = replace(config, carrier=first), (1.0 - CARRIER_SHARE) * seconds
+    count = steps("world", seconds, forcing)
+    return replace(config, optimizer=replace(config.optimizer, steps=count))
 
 
 def deliver(source: Path, out: Path) -> None:
@@ -187,11 +200,8 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
     )
     deliver(work / "codec", out / "codec")
     data = encode(pack, codec, device)
-    config = chosen.world(work, device)
-    steps = steps_of_world(data, config, work, (1.0 - CODEC_SHARE) * seconds)
-    train_world(
-        replace(config, optimizer=replace(config.optimizer, steps=steps)), [data], codec, say, visit
-    )
+    config = within(data, chosen.world(work, device), work, (1.0 - CODEC_SHARE) * seconds)
+    train_world(config, [data], codec, say, visit)
 
 
 if __name__ == "__main__":

@@ -247,3 +247,8 @@ def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
     page = (tmp_path / "workers" / "report.html").read_text()
     assert re.search(r"<td>losses of workers</td><td>(a job was|2 jobs were) lost with", page)
     assert not (tmp_path / "local" / LOST_NAME).exists()
+
+
+def test_fewer_processes_than_none_are_refused() -> None:
+    with pytest.raises(InputError, match="number of processes is -1"):
+        ProcessExecutor(-1)

@@ -8,7 +8,7 @@ import torch
 from shifting_latents import Codec, Stop, config, episodes, quiet, stop
 
 from worldgym.train import carrier_training
-from worldgym.train.carrier_training import carrier_loss, train_carrier
+from worldgym.train.carrier_training import _Taught, carrier_loss, train_carrier
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_batches import Tables
@@ -73,6 +73,31 @@ def test_stopped_and_resumed_is_uninterrupted(
     resumed = train_world(broken, episodes(), Codec(), quiet, quiet)["fake"]
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
+    wanted = run(tmp_path)
+    tables, network = Tables.of(episodes(), wanted), network_of(wanted)
+    whole, *halves = (
+        carrier_loss(network, tables, wanted, group)(3).item()
+        for group in (ALONE, ProcessGroup(0, 2), ProcessGroup(1, 2))
+    )
+    assert sum(halves) / 2 == pytest.approx(whole, rel=1e-5) and halves[0] != halves[1]
+
+
+def test_what_tells_robots_apart_is_taught_too(tmp_path: Path) -> None:
+    wanted = run(tmp_path)
+    for robots in (1, 2):
+        network = DiT(replace(wanted.network, embodiments=robots))
+        assert ("token" in dict(_Taught(network).named_parameters())) == (robots == 2)
+
+
+def test_a_training_that_has_gone_on_is_not_begun_with_them_again(tmp_path: Path) -> None:
+    """All weights are in its state; it may have begun before they could be trained first."""
+    wanted = run(tmp_path)
+    (tmp_path / "state.safetensors").write_bytes(b"")
+    train_carrier(network_of(wanted), Tables.of(episodes(), wanted), wanted, ALONE)
+    assert not (tmp_path / "carrier.safetensors").exists()
 
 
 @pytest.mark.parametrize("width", [0, 8])

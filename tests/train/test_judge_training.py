@@ -10,7 +10,7 @@ from worldgym.episodes.frame_cache import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, read_config
-from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
+from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule, JudgeNet
 from worldgym.judges.classifier_agreement import confusion_of, judge_store
 from worldgym.judges.judging import prepare
 from worldgym.train.judge_labels import draw, make_labels, progress_of, sampling_pools
@@ -152,6 +152,14 @@ def test_a_judge_of_one_view_learns_to_see_another(tmp_path: Path) -> None:
     assert all(parameter.requires_grad for parameter in two.parameters())
     with pytest.raises(InputError, match="another network"):
         _learned_before(tmp_path / "judge", replace(two.config, hidden=8))
+    front = replace(one.config, views=("front",))
+    for name, config in (("front", front), ("both", two.config)):
+        judge = ClassifierJudge(JudgeNet(config), DecisionRule(), "trained")
+        judge.save(tmp_path / name, {}, "")
+    _learned_before(tmp_path / "front", replace(two.config, views=("front", "wrist")))
+    for begun, views in (("front", ("wrist", "front")), ("both", ("wrist", "main"))):
+        with pytest.raises(InputError, match="another network"):
+            _learned_before(tmp_path / begun, replace(two.config, views=views))
 
 
 def test_the_decision_may_be_chosen_on_some_of_those_held_out(

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shifting_latents import Codec, config
 from tiny_networks import tiny_codec, tiny_world
 
+from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.testing import FakeWorld
+from worldgym.io.checkpoint import save_folder
+from worldgym.testing import FAKE_SPEC, FakeWorld
 from worldgym.train.codec_and_world import train_codec_and_world, world_config
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
+from worldgym.train.world_training import checkpoint_config
+from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_checkpoint import load_diffusion_world
@@ -137,8 +142,24 @@ def test_steps_of_each_stage_are_chosen_by_themselves(tmp_path: Path) -> None:
     chosen = world_config(replace(request, carrier_steps=7))
     assert chosen == replace(recipe, carrier=replace(recipe.carrier, steps=7))
     assert world_config(replace(request, steps=7)).carrier == recipe.carrier
-    without = replace(request, recipe="reference")
-    assert world_config(replace(without, carrier_steps=7)) == world_config(without)
+    assert world_config(replace(request, carrier_steps=0)).carrier is None
+    with pytest.raises(InputError, match="--carrier-steps is -3"):
+        world_config(replace(request, carrier_steps=-3))
+    with pytest.raises(InputError, match="such as panda"):
+        world_config(replace(request, recipe="reference", carrier_steps=7))
+
+
+@pytest.mark.parametrize("width", [0, 8])
+def test_convolutions_that_a_start_has_are_not_trained_alone(tmp_path: Path, width: int) -> None:
+    """Its blocks are fitted to them, and to how actions are embedded for them."""
+    begun = config(tmp_path)
+    begun = replace(begun, network=replace(begun.network, carrier_width=width))
+    described = checkpoint_config(begun, [Embodiment("fake", FAKE_SPEC)], Codec())
+    save_folder(tmp_path / "begun", described, DiT(begun.network).state_dict(), "")
+    request = TrainRequest(("panda",), (), tmp_path, "panda", device="cpu")
+    recipe = world_config(request)
+    going_on = world_config(replace(request, start=tmp_path / "begun"))
+    assert going_on.carrier == (None if width else recipe.carrier)
 
 
 def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ import torch
 from tiny_networks import tiny_codec, tiny_world
 
 from worldgym.episodes.store import EpisodeStore
+from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -38,13 +40,22 @@ def test_pack_keeps_frames_and_actions(
         assert np.abs(packed.frames[row].astype(int) - episode.frames).mean() < 6
 
 
+def carrying_world(out: Path, device: str) -> WorldTrainConfig:
+    """With convolutions, which are trained first."""
+    tiny = tiny_world(out, device)
+    network = replace(tiny.network, carrier_width=4)
+    return replace(tiny, network=network, carrier=OptimizerConfig(4, warmup=1))
+
+
+@pytest.mark.parametrize("recipe", [tiny_world, carrying_world])
 def test_train_resume_and_deliver(
+    recipe: Callable[[Path, str], WorldTrainConfig],
     load_script: LoadScript,
     episode_store: EpisodeStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, recipe))
     load_script("gpu/pack.py").pack(episode_store.root, tmp_path / "pack", 1.0)
     train = load_script("gpu/train_world.py")
     monkeypatch.setattr(train, "PIECE", 20_000)
@@ -55,9 +66,10 @@ def test_train_resume_and_deliver(
         pieces = sorted(folder.glob("model.safetensors.*"))
         assert len(pieces) > 1
         (folder / "model.safetensors").write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-    assert (
-        load_diffusion_world(tmp_path / "out").config.network == tiny_world(tmp_path, "cpu").network
-    )
+    network = load_diffusion_world(tmp_path / "out").config.network
+    assert network == recipe(tmp_path, "cpu").network
+    stages = {path.name for path in (tmp_path / "work").glob("*-steps.json")}
+    assert ("carrier-steps.json" in stages) == (recipe is carrying_world)
 
 
 def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:

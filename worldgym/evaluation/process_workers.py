@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from threading import Lock
 from typing import Any, TypeVar
 
+from worldgym.errors import at_least
 from worldgym.evaluation.executor import (
     Dispatch,
     Event,
@@ -35,6 +36,9 @@ class ProcessExecutor:
     """count: of processes; 0 = one per core."""
 
     count: int = 0
+
+    def __post_init__(self) -> None:
+        at_least("the number of processes", self.count)
 
     def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Results[R]:
         if jobs:

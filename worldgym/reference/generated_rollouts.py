@@ -74,6 +74,7 @@ def generate_rollouts(config: ClosedLoopConfig) -> EpisodeStore:
         raise InputError(
             f"seed {held_out[0]} is kept for evaluation: give seeds below {FIRST_HELD_OUT_SEED}"
         )
+    executor = ProcessExecutor(config.workers)
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     jobs = []
     for source in config.policies:
@@ -86,7 +87,7 @@ def generate_rollouts(config: ClosedLoopConfig) -> EpisodeStore:
                 tuple(missing[i : i + config.batch]) for i in range(0, len(missing), config.batch)
             ]
             jobs += [ReplayJob(config.world, source, config.out, task, seeds) for seeds in batches]
-    batches_done = each_result(ProcessExecutor(config.workers), _prepare, jobs)
+    batches_done = each_result(executor, _prepare, jobs)
     for _ in progress(batches_done, len(jobs), "generating closed loops", "batch"):
         pass
     return EpisodeStore(config.out)

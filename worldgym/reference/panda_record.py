@@ -50,19 +50,22 @@ def record_panda(config: PandaRecordConfig) -> EpisodeStore:
     task."""
     for task in config.tasks:
         pick("task", task, PANDA_TASKS)
+    executor = ProcessExecutor(config.workers)
     store = EpisodeStore.create(config.out, PANDA_SPEC, RATE_HZ, PANDA_REACH, VIEWS)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     for task in config.tasks:
         missing = [seed for seed in seeds if f"{task}-{seed:05d}" not in store]
         if missing:
-            _record_task(config, task, missing)
+            _record_task(config, executor, task, missing)
     return EpisodeStore(config.out)
 
 
-def _record_task(config: PandaRecordConfig, task: str, seeds: list[int]) -> None:
+def _record_task(
+    config: PandaRecordConfig, executor: ProcessExecutor, task: str, seeds: list[int]
+) -> None:
     """In new processes, for a process has one renderer."""
     recorder = partial(Recorder, task, config.size, config.out)
-    episodes = each_result(ProcessExecutor(config.workers), recorder, seeds)
+    episodes = each_result(executor, recorder, seeds)
     for _ in progress(episodes, len(seeds), f"recording {task}", "episode"):
         pass
 

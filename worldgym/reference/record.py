@@ -53,6 +53,7 @@ def record(config: RecordConfig) -> EpisodeStore:
     check_tasks(config.tasks)
     if config.mix not in MIXES:
         raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
+    executor = ProcessExecutor(config.workers)
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     jobs = [
@@ -61,7 +62,7 @@ def record(config: RecordConfig) -> EpisodeStore:
         for task in config.tasks
     ]
     jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]
-    episodes = each_result(ProcessExecutor(config.workers), _recorder, jobs)
+    episodes = each_result(executor, _recorder, jobs)
     for _ in progress(episodes, len(jobs), "recording", "episode"):
         pass
     return EpisodeStore(config.out)

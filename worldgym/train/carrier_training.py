@@ -1,7 +1,7 @@
 """The convolutions that carry the previous frame on, trained alone before the rest of the network.
 
 Alone they learn in minutes what within the network takes hours: at four times its learning rate, on
-frames that cost a quarter of a whole step. Most of what they see is recorded: taught on rollouts of
+clips that cost a quarter of the time (dev/LOG.md, 2026-12-01). Most of what they see is recorded: taught on rollouts of
 their frames, they draw what is sure to be there and let the rest fade."""
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ def train_carrier(
     network: DiT, tables: Tables, config: WorldTrainConfig, group: ProcessGroup
 ) -> None:
     """The convolutions of `network` and what embeds the actions for them, in place, by
-    `config.carrier`. Resumes from `config.out / "carrier.safetensors"`."""
-    carrier, settings = network.carrier, config.carrier
-    if carrier is None or settings is None:
+    `config.carrier`. Resumes from `config.out / "carrier.safetensors"`; where the whole network's
+    training has begun, whose state has all weights, nothing is done."""
+    settings = config.carrier
+    begun = (config.out / "state.safetensors").exists()
+    if network.carrier is None or settings is None or begun:
         return
-    taught = nn.ModuleDict({"carrier": carrier, "actions": network.action_embedder})
+    taught = _Taught(network)
     options = LoopOptions(
         "convolutions",
         save_steps(config.save_every, settings.steps),
@@ -63,6 +65,14 @@ def carrier_loss(
         return ((carried.float() - batch.latents).square() * weight * told).mean()
 
     return loss
+
+
+class _Taught(nn.Module):
+    def __init__(self, network: DiT) -> None:
+        super().__init__()
+        self.carrier = network.carrier
+        self.actions = network.action_embedder
+        self.token = network.embodiment_token
 
 
 def _silent(step: int, scalars: object) -> None:

@@ -10,13 +10,14 @@ from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open_mixture
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError, pick
+from worldgym.errors import InputError, at_least, pick
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.io.devices import resolve_device
 from worldgym.io.tracking import check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
 from worldgym.train.distributed import process_group, rank_zero_first
+from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_cost import Budget, budget
 from worldgym.train.training_requests import TrainRequest
@@ -97,9 +98,23 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
         config = replace(config, batch=request.batch)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
-    if config.carrier is not None and request.carrier_steps:
-        config = replace(config, carrier=replace(config.carrier, steps=request.carrier_steps))
-    return config
+    return replace(config, carrier=_carrier(config, request.carrier_steps))
+
+
+def _carrier(config: WorldTrainConfig, steps: int | None) -> OptimizerConfig | None:
+    """How the convolutions are trained alone: not where steps is 0, or where the world to continue
+    from has some already, to which its blocks are fitted."""
+    if steps is not None and config.carrier is None:
+        raise InputError(
+            "--carrier-steps is for recipes whose network has convolutions that carry frames on, "
+            "such as panda: leave it out"
+        )
+    at_least("--carrier-steps", steps or 0)
+    if config.carrier is None or steps == 0:
+        return None
+    if config.start and read_config(config.start).get("network", {}).get("carrier_width"):
+        return None
+    return replace(config.carrier, steps=steps or config.carrier.steps)
 
 
 def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:

@@ -138,8 +138,9 @@ def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
     begun = ClassifierJudge.load(start).net
     trunk = replace(begun.config.trunk, channels=wanted.trunk.channels)
     same = replace(begun.config, trunk=trunk, stride=wanted.stride, views=wanted.views)
-    grown = begun.config.trunk.channels == 6
-    if same != wanted or (begun.config.trunk != trunk and not grown):
+    known = begun.config.views or wanted.views[:1]  # (): the main one, whatever its name
+    grown = begun.config.trunk.channels == 6 and known == wanted.views[:1]
+    if same != wanted or not (grown or begun.config.views == wanted.views):
         raise InputError(
             f"{start}: a judge of another network ({begun.config}) than this training's ({wanted});"
             f" leave out --start"

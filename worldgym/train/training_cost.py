@@ -45,8 +45,9 @@ class Budget:
             f"{self.state_bytes / 2**30:.2f}, activations {self.activation_bytes / 2**30:.2f}\n"
             f"products a step   {self.flops / 1e12:.3g} TFLOP, attention's left out\n"
             f"measured rate     {self.flops_rate / 1e12:.3g} TFLOP/s, one large matrix product\n"
-            f"expected time     at least {self.hours:.3g} hours for {self.steps} steps, all else "
-            f"taking none"
+            f"expected time     at least {self.hours:.3g} hours for {self.steps} steps"
+            f"{' behind those of the convolutions' if self.carrier_flops else ''}, all else taking "
+            f"none"
         )
 
 

@@ -27,8 +27,8 @@ class TrainRequest:
     """clips of a step, of all processes (default: the recipe's)"""
     codec_steps: int | None = None
     carrier_steps: int | None = None
-    """optimiser steps of the convolutions that carry frames on, alone, before the rest (default:
-    the recipe's)"""
+    """optimiser steps of the convolutions that carry frames on, alone, before the rest; 0 = none
+    (default: the recipe's, none where --start has such convolutions)"""
     device: str = "auto"
     other_device: bool = False
     """continue with a training that began on another kind of device, which rounds otherwise"""

@@ -250,10 +250,9 @@ def _worlds(
 def training_facts(config: WorldTrainConfig, step: int) -> dict[str, Any]:
     keys = ["batch", "frames", "action_dropout", "motion_weight", "seed", "dtype"]
     keys += ["still_weight"] if config.still_weight else []
-    return {key: getattr(config, key) for key in keys} | {
-        "step": step,
-        "optimizer": asdict(config.optimizer),
-    }
+    facts = {key: getattr(config, key) for key in keys}
+    facts |= {"step": step, "optimizer": asdict(config.optimizer)}
+    return facts | ({"carrier": asdict(config.carrier)} if config.carrier else {})
 
 
 def model_card(config: WorldTrainConfig, step: int, episodes: int) -> str:
