@@ -1,8 +1,8 @@
 """The convolutions that carry the previous frame on, trained alone before the rest of the network.
 
-Alone they learn in minutes what within the network takes hours: at four times its learning rate, on
-clips that cost a quarter of the time (dev/LOG.md, 2026-12-01). Most of what they see is recorded: taught on rollouts of
-their frames, they draw what is sure to be there and let the rest fade."""
+Alone they learn in minutes what within the network takes hours: at four times its learning rate,
+with steps of a quarter of the time (dev/LOG.md, 2026-12-01). Most of what they see is recorded:
+taught on rollouts of their frames, they draw what is sure to be there and let the rest fade."""
 
 from __future__ import annotations
 
