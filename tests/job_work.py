@@ -101,3 +101,8 @@ def stillborn(place: Path, deaths: int) -> Callable[[int], int]:
             continue
         os.kill(os.getpid(), signal.SIGKILL)
     return lambda job: job
+
+
+def large(size: int) -> Callable[[bytes], bytes]:
+    """As much as no pipe holds, both ways."""
+    return lambda job: job + bytes(size)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_work import broken, child_ended, finished_beside, squares, squares_later, stillborn
+from job_work import broken, child_ended, finished_beside, large, squares, squares_later, stillborn
 from small_runs import contents, evaluated
 
 from worldgym.errors import InputError, WorkersLost
@@ -252,3 +252,13 @@ def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
 def test_fewer_processes_than_none_are_refused() -> None:
     with pytest.raises(InputError, match="number of processes is -1"):
         ProcessExecutor(-1)
+
+
+def test_jobs_and_results_may_be_larger_than_a_pipe() -> None:
+    """A driver that gives a worker its second job while that one gives its first result."""
+    size = 2**21
+    jobs = [bytes([i]) * size for i in range(5)]
+    found = list(ProcessExecutor(2).run(partial(large, size), jobs, Watch()))
+    assert {one.number: one.result for one in found} == {
+        i: job + bytes(size) for i, job in enumerate(jobs)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from logs import rewrite
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, JudgeOutage, WorldGymError
 from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_parts
@@ -22,7 +23,7 @@ from worldgym.stats.summarize import write_summary
 from worldgym.stats.summary import Summary
 from worldgym.stats.world_trust import adopt_trust
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
-from worldgym.types import Task
+from worldgym.types import Rollout, Task, Verdict
 
 
 def run(out: Path, shard: tuple[int, int] = (1, 1), **changes: int) -> None:
@@ -259,3 +260,64 @@ def test_a_shard_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     for shard in ((0, 2), (3, 2)):
         with pytest.raises(InputError, match="no shard"):
             EvaluateConfig(tmp_path, trials=1, shard=shard)
+
+
+class Away(FakeJudge):
+    """Answers for the trials of a few tasks alone, and remembers what it saw."""
+
+    def __init__(self, away: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.away = away
+        self.seen: dict[tuple[str, int], bytes] = {}
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        if task.name in self.away:
+            raise JudgeOutage("the judge is away")
+        self.seen[task.name, rollout.trial.repeat] = rollout.frames.tobytes()
+        return super().__call__(rollout, task)
+
+
+def some_tasks(count: int = 2) -> list[Task]:
+    frames = np.random.default_rng(0).integers(0, 256, (count, 16, 24, 3), np.uint8)
+    return [Task(f"a/{i}", "a", frame, "do a", 4) for i, frame in enumerate(frames)]
+
+
+def test_what_waits_for_a_verdict_keeps_its_pixels(tmp_path: Path) -> None:
+    """A video is compressed, and another verdict might come of it."""
+    tasks = some_tasks()
+
+    def judged(out: Path, judge: Away, shard: tuple[int, int] = (1, 1)) -> Away:
+        config = EvaluateConfig(out, trials=2, shard=shard)
+        with suppress(WorldGymError):  # trials are missing
+            evaluate_parts(config, FakeWorld(), [FakePolicy()], tasks, judge)
+        return judge
+
+    whole = judged(tmp_path / "whole", Away())
+    for part in (1, 2):
+        judged(tmp_path / f"{part}", Away(("a/0", "a/1")), (part, 2))
+    merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
+    assert judged(tmp_path / "merged", Away()).seen == whole.seen
+    assert not list((tmp_path / "merged" / "unjudged").rglob("*.npy"))
+
+
+@pytest.mark.parametrize("plain_first", [True, False])
+def test_a_run_with_edited_twins_agrees_with_one_without(tmp_path: Path, plain_first: bool) -> None:
+    """Only the former keeps initial frames, which a report shows beside each other."""
+    plain = some_tasks()
+    edited = [
+        replace(
+            task, name=f"mug/{task.name}", frame=255 - task.frame, nominal=task.name, axis="mug"
+        )
+        for task in plain
+    ]
+    for name, tasks in (("plain", plain), ("both", [*plain, *edited])):
+        config = EvaluateConfig(tmp_path / name, trials=2)
+        evaluate_parts(config, FakeWorld(), [FakePolicy()], tasks, FakeJudge())
+    runs = [tmp_path / "plain", tmp_path / "both"]
+    merge(runs if plain_first else runs[::-1], tmp_path / "merged")
+    _, records = read_log(tmp_path / "merged" / "log.jsonl")
+    assert records == read_log(tmp_path / "both" / "log.jsonl")[1]
+    shared = {record.key for record in read_log(tmp_path / "plain" / "log.jsonl")[1]}
+    assert shared and shared < {record.key for record in records}
+    assert all(record.frame is not None for record in records)
+    assert all((tmp_path / "merged" / str(record.frame)).exists() for record in records)

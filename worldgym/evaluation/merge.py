@@ -13,7 +13,7 @@ from sys import intern
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempts import TrialKey, Tried
+from worldgym.io.attempts import LogOrder, TrialKey, Tried
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import Line, LineFile, json_line, lines_at, read_lines
 from worldgym.io.migration import found_beside
@@ -23,6 +23,7 @@ from worldgym.io.run_files import (
     PREFERENCES_NAME,
     copy_missing,
     files_named,
+    unjudged_name,
 )
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
 from worldgym.io.run_log import (
@@ -42,6 +43,8 @@ from worldgym.stats.summary import Summary
 from worldgym.stats.world_trust import TRUST_NAME
 
 NAMED = 5  # trials in a message
+# of a record, what depends on the other trials and truths of its run
+BESIDE = ("frame", "truth", "truth_video")
 TOGETHER = 256  # lines that wait for the disk at once, with their files
 
 
@@ -116,9 +119,13 @@ def _read(runs: Sequence[Path]) -> Found:
                 continue
             if attempts.finished and not before.finished:
                 found[key] = attempts
-            elif attempts.finished and not _agree(before, attempts):
-                policy, task, repeat = key
-                against.append(f"{before.run} and {run} of {policy} on {task}, repeat {repeat}")
+            elif attempts.finished:
+                ours, theirs = _results(before), _results(attempts)
+                if not _agree(ours, theirs):
+                    policy, task, repeat = key
+                    against.append(f"{before.run} and {run} of {policy} on {task}, repeat {repeat}")
+                elif _beside(theirs) > _beside(ours):
+                    found[key] = attempts
     if against:
         more = f", and {len(against) - NAMED} more" if len(against) > NAMED else ""
         raise InputError(
@@ -143,10 +150,15 @@ def _trials(run: Path) -> Found:
     return found
 
 
-def _agree(one: _Attempts, other: _Attempts) -> bool:
-    """Whether both finished to the same record, however many attempts it took."""
-    first, second = (_results(attempts) for attempts in (one, other))
-    return replace(first, attempt=1) == replace(second, attempt=1)
+def _agree(one: TrialRecord, other: TrialRecord) -> bool:
+    """Whether both are the same, however many attempts it took, in all that both know."""
+    unknown = [name for name in BESIDE if None in (getattr(one, name), getattr(other, name))]
+    same: dict[str, Any] = {"attempt": 1, **dict.fromkeys(unknown)}
+    return replace(one, **same) == replace(other, **same)
+
+
+def _beside(record: TrialRecord) -> int:
+    return sum(getattr(record, name) is not None for name in BESIDE)
 
 
 def _results(attempts: _Attempts) -> TrialRecord:
@@ -157,10 +169,10 @@ def _results(attempts: _Attempts) -> TrialRecord:
 
 def _lines(header: RunHeader, found: Found) -> Iterator[Line]:
     """Every attempt, in the order of the merged log."""
-    order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
+    place = LogOrder.of(header.policies)
     of: list[Path] = []
     starts: defaultdict[Path, array[int]] = defaultdict(lambda: array("q"))
-    for key in sorted(found, key=lambda key: _place(order, key, found[key])):
+    for key in sorted(found, key=lambda key: place(key, found[key].group, found[key].steps)):
         attempts = found[key]
         of += [attempts.run] * len(attempts.starts)
         starts[attempts.run].extend(attempts.starts)
@@ -175,7 +187,11 @@ def _path_of(line: Line) -> str:
 
 
 def _files_named(data: Mapping[str, Any]) -> tuple[str, ...]:
-    return files_named(*(data.get(key) for key in ("video", "truth_video", "frame")))
+    names = files_named(*(data.get(key) for key in ("video", "truth_video", "frame")))
+    if data.get("failure_reason") is None:
+        return names
+    policy, task, repeat = (data[key] for key in ("policy", "task", "repeat"))
+    return *names, *files_named(unjudged_name(policy, task, repeat), None, None)[:1]
 
 
 def _behind(path: Path, lines: Iterator[Line]) -> Iterator[Line]:
@@ -185,15 +201,6 @@ def _behind(path: Path, lines: Iterator[Line]) -> Iterator[Line]:
         if due is None or there != due.read(TrialRecord.from_json):
             raise InputError(f"{path.parent} holds other trials of this run; choose another --out")
     return lines
-
-
-def _place(
-    order: Mapping[str, int], key: TrialKey, attempts: _Attempts
-) -> tuple[int, int, str, int, str]:
-    """Where a single process would have logged the trial: policy by policy, trials of one length
-    together."""
-    policy, task, repeat = key
-    return order[policy], attempts.steps, attempts.group, repeat, task
 
 
 def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:

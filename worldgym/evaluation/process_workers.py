@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from worldgym.errors import at_least
@@ -116,6 +117,23 @@ def _ending(code: int | None) -> str:
     return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
+def _received(pipe: Connection) -> Iterator[tuple[int, Any]]:
+    """Jobs as they come, until there is no driver any more. They are read while the one before is
+    worked on: a driver that cannot get rid of a large job takes no result, and a worker that cannot
+    get rid of a large result would not ask for the job."""
+    jobs = SimpleQueue[tuple[int, Any] | None]()
+
+    def read() -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                jobs.put(pipe.recv())
+        jobs.put(None)
+
+    Thread(target=read, daemon=True).start()
+    while (job := jobs.get()) is not None:
+        yield job
+
+
 def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
     """The life of a worker, until its driver ends. An error of a job is the driver's."""
     sending = Lock()
@@ -134,9 +152,8 @@ def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
     end_with_parent()
     try:
         work = setup()
-        pipe.send(None)
-        while True:
-            number, job = pipe.recv()
+        send(None)
+        for number, job in _received(pipe):
             given = work(job)
             if isinstance(given, Future):
                 given.add_done_callback(partial(answer, number))

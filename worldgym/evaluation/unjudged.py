@@ -13,7 +13,7 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.io.attempts import TrialKey
 from worldgym.io.files import array_bytes, read_array
-from worldgym.io.run_files import RunFiles
+from worldgym.io.run_files import RunFiles, unjudged_name
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.video import decode_video, views_of
@@ -30,11 +30,11 @@ def waiting(run: Path, log: RunLog) -> dict[TrialKey, TrialRecord]:
 
 
 def keep(files: RunFiles, rollout: Rollout) -> None:
-    files.put({_name(rollout.policy, rollout.trial): array_bytes(rollout.frames)})
+    files.put({_name_of(rollout.policy, rollout.trial): array_bytes(rollout.frames)})
 
 
 def drop(files: RunFiles, rollout: Rollout) -> None:
-    files.drop(_name(rollout.policy, rollout.trial))
+    files.drop(_name_of(rollout.policy, rollout.trial))
 
 
 def kept(
@@ -43,7 +43,7 @@ def kept(
     """The trial's rollout: its frames as they were, or as the video has them where they were not
     kept. The time that it took was counted before. InputError if its files cannot be read or do not
     fit."""
-    place = run / _name(record.policy, trial)
+    place = run / _name_of(record.policy, trial)
     video = run / str(record.video)
     frames: Frames = (
         read_array(place) if place.exists() else views_of(decode_video(video), views, video)
@@ -79,5 +79,5 @@ def recorded_actions(run: Path, record: TrialRecord, frames: int) -> Actions:
     return actions
 
 
-def _name(policy: str, trial: Trial) -> str:
-    return f"unjudged/{policy}/{trial.task.name}-{trial.repeat}.npy"
+def _name_of(policy: str, trial: Trial) -> str:
+    return unjudged_name(policy, trial.task.name, trial.repeat)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,22 @@ from worldgym.io.records import from_mapping
 from worldgym.types import Trial, is_success
 
 TrialKey = tuple[str, str, int]  # policy, task, repeat
+
+
+@dataclass(frozen=True)
+class LogOrder:
+    """Where a single process logs a trial: policy by policy, trials of one length together."""
+
+    places: Mapping[str, int]
+
+    @staticmethod
+    def of(policies: Iterable[Mapping[str, Any]]) -> LogOrder:
+        """policies: of the run's header."""
+        return LogOrder({str(policy["name"]): i for i, policy in enumerate(policies)})
+
+    def __call__(self, key: TrialKey, group: str, steps: int) -> tuple[int, int, str, int, str]:
+        policy, task, repeat = key
+        return self.places[policy], steps, group, repeat, task
 
 
 def trial_key(policy: str, trial: Trial) -> TrialKey:

@@ -72,6 +72,11 @@ def actions_beside(video: str) -> str:
     return f"{video.removesuffix('.mp4')}.npy"
 
 
+def unjudged_name(policy: str, task: str, repeat: int) -> str:
+    """The file of a rollout's frames, until there is a verdict on it."""
+    return f"unjudged/{policy}/{task}-{repeat}.npy"
+
+
 def copy_missing(names: Iterable[str], run: Path, out: Path) -> None:
     """Those that `run` has and `out` lacks, together."""
     there, here = f"{run}/", f"{out}/"

@@ -21,6 +21,7 @@ import numpy as np
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.judge_recorded import rollout_of, task_of
 from worldgym.evaluation.rejudge import tasks_of_run
+from worldgym.io.attempts import LogOrder
 from worldgym.io.files import write_json
 from worldgym.io.run_log import LOG_NAME, read_header, read_log
 from worldgym.io.run_records import TrialRecord, results
@@ -175,11 +176,14 @@ def motions_beside(world: Path, loaded: DiffusionWorld) -> KnownMotions | None:
 
 
 def rollouts_of(run: Path) -> tuple[list[Rollout], list[TrialRecord], Mapping[str, int]]:
-    """(rollouts with their actions, their scored records, chunk of each policy) of a run.
-    InputError if it kept no actions."""
+    """(rollouts with their actions, their scored records, chunk of each policy) of a run, in the
+    order in which one process logs them, whoever computed them. InputError if it kept no
+    actions."""
     header, records = read_log(run / LOG_NAME)
     folder = tasks_of_run(run)
+    place = LogOrder.of(header.policies)
     kept = [r for r in results(records).finished if r.score is not None and r.video is not None]
+    kept.sort(key=lambda r: place((r.policy, r.task, r.repeat), r.group, r.steps))
     rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in kept]
     if any(rollout.actions.shape[1] == 0 for rollout in rollouts):
         raise InputError(
