@@ -262,3 +262,10 @@ def test_jobs_and_results_may_be_larger_than_a_pipe() -> None:
     assert {one.number: one.result for one in found} == {
         i: job + bytes(size) for i, job in enumerate(jobs)
     }
+
+
+def test_it_is_said_that_workers_have_loaded() -> None:
+    said: list[bool] = []
+    watch = Watch(ready=lambda: said.append(True))
+    assert len(list(ProcessExecutor(2).run(squares, range(4), watch))) == 4
+    assert 1 <= len(said) <= 2

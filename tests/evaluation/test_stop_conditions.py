@@ -32,6 +32,26 @@ def test_sigterm_ends_after_what_is_begun(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err.count("minutes are over") == 1
 
 
+def test_time_begins_with_the_first_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or what loads for longer than the limit would never begin anything."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    ending = Ending(1.0)
+    ending.wait_for_workers()
+    now[0] = 500.0
+    assert ending.goes_on()
+    ending.workers_are_there()
+    now[0] = 550.0
+    ending.workers_are_there()  # another one
+    assert ending.goes_on()
+    now[0] = 561.0
+    assert not ending.goes_on()
+    without = Ending(None)
+    without.wait_for_workers()
+    without.workers_are_there()
+    assert without.goes_on()
+
+
 def test_sigterm_outside_a_run_is_raised_at_once() -> None:
     with pytest.raises(Terminated), terminated_at_once():
         os.kill(os.getpid(), signal.SIGTERM)

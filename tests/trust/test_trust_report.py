@@ -96,6 +96,19 @@ def test_a_run_keeps_the_actions_of_every_trial(run: Path) -> None:
         assert record.key == (rollout.policy, rollout.trial.task.name, rollout.trial.repeat)
 
 
+def test_rollouts_come_in_the_same_order_whoever_computed_them(run: Path, tmp_path: Path) -> None:
+    """Workers log batches as they end; whose actions a control arm swaps goes by this order."""
+    shutil.copytree(run, tmp_path / "r")
+    log = tmp_path / "r" / "log.jsonl"
+    header, *lines = log.read_text().splitlines()
+    log.write_text("\n".join([header, *lines[::-1]]) + "\n")
+    (_, expected, _), (_, found, _) = rollouts_of(run), rollouts_of(tmp_path / "r")
+    assert [record.key for record in found] == [record.key for record in expected]
+    assert [record.key for record in expected] == [
+        record.key for record in read_log(run / "log.jsonl")[1]
+    ]
+
+
 def test_every_signal_is_measured_once(
     world: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

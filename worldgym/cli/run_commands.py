@@ -95,7 +95,8 @@ class Evaluate:
     shard: str = "1/1"
     """run one part of the trials, e.g. 2/4, in its own run folder, for `worldgym run merge`"""
     max_minutes: float | None = None
-    """time limit: no batch starts later than that; the same command continues"""
+    """time limit, from when everything is loaded: no batch starts later, but with --on a worker
+    also does the one that it was given before; the same command continues"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0

@@ -78,10 +78,12 @@ def _ignore(reason: str) -> None:
 @dataclass(frozen=True)
 class Watch:
     """lost: is called with the reason each time that jobs are lost with their worker.   goes_on:
-    once it is false no job is begun any more; those in flight are waited for."""
+    once it is false no job is handed out any more; those in flight are waited for.   ready: is
+    called each time that a worker in another process has loaded."""
 
     lost: Callable[[str], None] = _ignore
     goes_on: Callable[[], bool] = lambda: True
+    ready: Callable[[], None] = lambda: None
 
 
 class Executor(Protocol):
@@ -220,6 +222,7 @@ class Dispatch:
 
     def _take(self, event: Event, waiting: deque[int]) -> Iterator[Done[Any]]:
         if event.kind == "ready":
+            self.watch.ready()
             self._starting.discard(event.worker)
             self._flight[event.worker] = []
             self._barren = 0

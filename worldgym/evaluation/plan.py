@@ -60,7 +60,8 @@ class EvaluateConfig:
     `worldgym.evaluation.merge` puts parts together. trust: what `worldgym world trust` found; kept
     in the run, whose headline numbers leave out red tasks unless `include_red`. other_engine:
     continues with a run whose frames were drawn by other kernels, which round otherwise.
-    max_minutes: no batch starts later than that; what is left waits for the next start.
+    max_minutes: no batch starts later than that after world and policies are loaded, except the one
+    that a worker elsewhere has been given already; what is left waits for the next start.
     stall_minutes: see `Watchdog`; 0 = off. align: what to do if a policy's actions do not fill the
     steps of the world, see `worldgym.evaluation.fitting`. grows: whether a run in `out` may be made
     larger by other policies, trials or tasks. began: trials of a policy that the run in `out` began

@@ -190,7 +190,8 @@ def _run_elsewhere(
         return batch_job(run, policy.name, [place[trial.key] for trial in batch])
 
     jobs = MadeJobs(len(there), job)
-    watch = Watch(partial(say_lost, config.out), ending.goes_on)
+    ending.wait_for_workers()
+    watch = Watch(partial(say_lost, config.out), ending.goes_on, ending.workers_are_there)
     with (
         Watchdog(config.stall_minutes) as dog,
         BatchWriter(run, dog.fed) as writer,

@@ -36,6 +36,15 @@ class Ending:
         self._reason = ""
         self.interrupted = False
 
+    def wait_for_workers(self) -> None:
+        """The time begins with `workers_are_there`: what takes longer to load than the limit would
+        otherwise never begin a batch, however often it is started again."""
+        self._until = None
+
+    def workers_are_there(self) -> None:
+        if self._minutes is not None and self._until is None:
+            self._until = time.monotonic() + 60.0 * self._minutes
+
     def goes_on(self) -> bool:
         """Whether another batch may begin. Says once on standard error why not."""
         if not self._reason and self._until is not None and time.monotonic() > self._until:
