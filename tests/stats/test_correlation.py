@@ -7,6 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.stats import correlation
 from worldgym.stats.correlation import centred, kendall, pearson, spearman
 
 values = st.integers(0, 10).map(lambda k: k / 10)
@@ -45,6 +46,21 @@ def test_many_weightings_equal_one_at_a_time() -> None:
     x, y, weights = rng.random(20), rng.random(20), rng.integers(0, 3, (7, 20)).astype(float)
     for measure, _ in MEASURES:
         assert measure(x, y, weights) == pytest.approx([measure(x, y, row) for row in weights])
+
+
+def test_pairs_in_blocks_are_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 5, (2, 20)) / 5
+    weights = rng.integers(0, 3, (4, 20)).astype(float)
+    whole = kendall(x, y, weights)
+    for rows in (1, 7, 20):
+        monkeypatch.setattr(correlation, "ROWS", rows)
+        assert kendall(x, y, weights) == pytest.approx(whole)
+
+
+def test_nothing_has_no_correlation() -> None:
+    for measure, _ in MEASURES:
+        assert np.isnan(measure(np.zeros(0), np.zeros(0), np.zeros((2, 0)))).all()
 
 
 def test_centring_removes_weighted_group_means() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -36,10 +36,9 @@ def count_flags(trials: Iterable[Attempted]) -> tuple[FlagCount, ...]:
 
 
 def _count(flag: str, own: list[Attempted], of: int) -> FlagCount:
-    groups = sorted({trial.group for trial in own})
-    tasks = {
-        group: tuple(sorted({trial.task for trial in own if trial.group == group}))
-        for group in groups
-    }
+    named = defaultdict[str, set[str]](set)
+    for trial in own:
+        named[trial.group].add(trial.task)
+    tasks = {group: tuple(sorted(named[group])) for group in sorted(named)}
     succeeded = Counter(trial.group for trial in own if trial.succeeded)
     return FlagCount(flag, len(own), of, dict(sorted(succeeded.items())), tasks)
