@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from synthetic_sets import WRITERS, recordings, write_droid, write_lerobot_v2, write_mp4_npz
 
+from worldgym.actions.embodiment import NO_REACH, Reach
 from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.recording import SourceOptions
@@ -18,6 +19,8 @@ from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 
@@ -44,6 +47,30 @@ def test_every_format_becomes_a_store_that_training_reads(kind: str, tmp_path: P
     np.testing.assert_allclose(
         cache.episode(cache.names[0]).actions, recordings(1)[0].actions[:-1], atol=1e-6
     )
+
+
+def test_a_second_start_measures_by_what_the_store_holds(tmp_path: Path) -> None:
+    """Not by the first episode that it happens to write, which the first start left out."""
+    first, other, last = recordings()
+    large = replace(other, frames=other.frames.repeat(2, 1).repeat(2, 2))
+    write_mp4_npz(tmp_path / "clips", [first, large, last])
+    for written in (["test-000", "train-002"], []):
+        done = convert_dataset(ConvertRequest(tmp_path / "clips", tmp_path / "out", options=BRIDGE))
+        assert done.written == written
+        assert "64x64" in done.skipped["train-001"] and "32x32" in done.skipped["train-001"]
+    assert len(frame_cache(EpisodeStore(tmp_path / "out")).names) == 2
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_of_a_store_keeps_the_robots_reach(tmp_path: Path, changed: bool) -> None:
+    """Unless actions are others, and their sums with them."""
+    reach = Reach((((-5.0,) * 3, (5.0,) * 3),))
+    store = EpisodeStore.create(tmp_path / "in", FAKE_SPEC, 20.0, reach)
+    frames, actions = np.zeros((5, 1, 16, 16, 3), np.uint8), np.full((4, 3), 0.1, np.float32)
+    store.write("e", Episode(frames, actions, "go", FAKE_SPEC, 20.0, True, "", {}))
+    rule = TimeRule(drop_first=changed)
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "out", rule=rule))
+    assert EpisodeStore(tmp_path / "out").reach == (NO_REACH if changed else reach)
 
 
 def test_a_store_is_resumed_and_measured(clips: Path, tmp_path: Path) -> None:

@@ -170,3 +170,29 @@ def test_rows_that_lie_in_a_store_are_used_without_writing(
 ) -> None:
     monkeypatch.setattr("tempfile.mkstemp", lambda **_: pytest.fail("nothing is to be written"))
     assert len(means.open()) and means.asked == []
+
+
+def test_what_is_missing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = EpisodeStore.create(tmp_path / "s", FAKE_SPEC, 20.0)
+    means = Means(store.root)
+    with pytest.raises(InputError, match="holds no episode"):
+        means.open()
+    write(store, "a", 1, 3)
+    store = EpisodeStore(store.root)
+
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(InputError, match=r"no room for \d+ MiB \(No space left"):
+        means.open()
+    assert not [path for path in (store.root / "cache").iterdir() if path.suffix != ".json"]
+    monkeypatch.undo()
+    store.video("a").unlink()
+    with pytest.raises(InputError, match=r"a\.mp4: is missing"):
+        means.open()
+    header = json.loads((store.root / "store.json").read_text())
+    for rate in (None, 0.0, "ten"):
+        (store.root / "store.json").write_text(json.dumps(header | {"fps": rate}))
+        with pytest.raises(InputError, match=r"store\.json: fps is"):
+            EpisodeStore(store.root)

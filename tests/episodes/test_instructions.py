@@ -3,13 +3,16 @@ of it once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.episodes.instructions import called, part, stretches, subtasks
-from worldgym.episodes.recording import Recording, SourceOptions
+from worldgym.episodes.instructions import SplitSource, called, part, stretches, subtasks
+from worldgym.episodes.recording import Listed, Recording, SourceOptions
 from worldgym.errors import InputError
 
 TEXTS = st.lists(st.sampled_from(["", "pick", "place", "push"]), min_size=2, max_size=12)
@@ -95,3 +98,37 @@ def test_parts_hold_every_action_once_under_its_own_text(texts: list[str], missi
             and p.frames[-1, 0, 0, 0] == min(last, n - 1)
         )
         assert set(filter(None, texts[first:last])) <= {text}
+
+
+@dataclass
+class Whole:
+    """Episodes that nothing splits; counts how often it is listed."""
+
+    kind: str = "none"
+    camera: str = "main"
+    cameras: tuple[str, ...] = ("main",)
+    spec: None = None
+    listed: int = 0
+
+    def listing(self) -> Sequence[Listed]:
+        self.listed += 1
+        return [Listed(f"e{i}") for i in range(5)]
+
+    def read(self, name: str) -> Recording:
+        frames = np.zeros((2, 8, 8, 3), np.uint8)
+        return Recording(frames, np.zeros((2, 7), np.float32), None, name, "x")
+
+
+def test_episodes_that_are_not_split_are_listed_once() -> None:
+    asked: list[str] = []
+
+    def texts(name: str) -> list[str]:
+        asked.append(name)
+        return ["go", "go"]
+
+    source = SplitSource(whole := Whole(), texts)
+    for name in [f"e{i}" for i in range(5)]:
+        assert source.read(name).instruction == name
+    assert len(asked) == 5 and whole.listed == 1
+    with pytest.raises(InputError, match="e9"):
+        source.read("e9")

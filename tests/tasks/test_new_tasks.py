@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,21 @@ def test_a_task_an_episode_grouped_by_instruction(tmp_path: Path) -> None:
     ]
     assert {(task.partial_credit, task.steps) for task in tasks} == {("It moved.", 12)}
     assert (
-        tasks[0].extras == {"source": "set/train-00000-00000"}
+        tasks[0].extras["source"] == "set/train-00000-00000"
         and tasks[0].instruction == "push the square 0"
     )
     assert np.abs(tasks[0].frame.astype(int) - recordings(1)[0].frames[0]).mean() < 3.0
+
+
+def test_a_dataset_in_a_folder_of_the_same_name_is_another(tmp_path: Path) -> None:
+    """And where the same one is given again, by another path too, its tasks are written again."""
+    for robot, level in (("a", 50), ("b", 200)):
+        some = [replace(r, frames=np.full_like(r.frames, level)) for r in recordings(2)]
+        write_rlds(tmp_path / robot / "set", some)
+    for source in ("a/set", "b/set", "a/../b/set"):
+        new_tasks(NewTasks(tmp_path / source, tmp_path / "tasks"))
+    means = sorted(round(float(task.frame.mean())) for task in load_tasks(tmp_path / "tasks"))
+    assert len(means) == 4 and means[1] < 60 and means[2] > 190
 
 
 def test_further_views_come_along(tmp_path: Path) -> None:

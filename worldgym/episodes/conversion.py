@@ -9,6 +9,7 @@ from pathlib import Path
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import convert_and_measure
+from worldgym.actions.embodiment import NO_REACH, Reach
 from worldgym.episodes.action_statistics import write_statistics
 from worldgym.episodes.clipping import ClippedCount
 from worldgym.episodes.conversion_result import Converted
@@ -33,7 +34,7 @@ from worldgym.episodes.writers.lerobot_info import state_form
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.progress import progress
-from worldgym.types import ActionSpec, Episode, States
+from worldgym.types import ActionSpec, Episode
 
 FORMS = ("worldgym", "lerobot")
 
@@ -211,19 +212,26 @@ class _Writer:
 
     def check(self, episode: Episode) -> None:
         """InputError if it does not go with the first one."""
-        if self.first is None:
+        before = self.origins.before
+        if self.first is not None:
+            others = _form(self.first)
+        elif before:
+            others = before.fps, before.frame_size()
+        else:
             return
-        if _form(episode) != _form(self.first):
-            (size, rate), (first_size, first_rate) = (
-                (f"{one.frames.shape[3]}x{one.frames.shape[2]}", one.fps)
-                for one in (episode, self.first)
-            )
+        if _form(episode) != others:
+            (rate, size), (other_rate, other_size) = _form(episode), others
             raise InputError(
-                f"{episode.source}: {size} at {rate:g} Hz, but the others are {first_size} at "
-                f"{first_rate:g} Hz; give a size "
-                f"to resize to, or convert it to its own folder"
+                f"{episode.source}: {size[1]}x{size[0]} at {rate:g} Hz, but the others are "
+                f"{other_size[1]}x{other_size[0]} at {other_rate:g} Hz; give a size to resize to, "
+                f"or convert it to its own folder"
             )
-        if self.lerobot and state_form(episode) != state_form(self.first):
+        if self.first and episode.spec != self.first.spec:
+            raise InputError(
+                f"{episode.source}: its actions mean something else than the others'; convert it "
+                f"to its own folder"
+            )
+        if self.lerobot and self.first and state_form(episode) != state_form(self.first):
             raise InputError(
                 f"{episode.source}: its states have another form than the others'; convert it to "
                 f"its own folder"
@@ -236,7 +244,7 @@ class _Writer:
                 episode,
                 frames=episode.frames[:1],
                 actions=episode.actions[:0],
-                states=_one(episode),
+                states=episode.states.only(slice(0, 1)) if episode.states else None,
                 absent=(),
             )
         if self.store is not None:  # an empty store is false
@@ -259,7 +267,7 @@ class _Writer:
             self.lerobot = LeRobotWriter(self.request.out, episode.spec, episode.fps, episode.views)
         else:
             self.store = EpisodeStore.create(
-                self.request.out, episode.spec, episode.fps, views=episode.views
+                self.request.out, episode.spec, episode.fps, _reach(self.request), episode.views
             )
             self.origins.register()
 
@@ -275,10 +283,18 @@ def _settings(request: ConvertRequest) -> Mapping[str, object]:
     return {**options, **vars(request.rule), "actions": request.target, "to_fps": request.fps}
 
 
-def _form(episode: Episode) -> tuple[ActionSpec, float, tuple[int, ...]]:
-    """What all episodes of one store share: what actions mean, rate, and form of a frame."""
-    return episode.spec, episode.fps, episode.frames.shape[1:]
+def _form(episode: Episode) -> tuple[float, tuple[int, int]]:
+    """What all episodes of one store share besides the meaning of actions: rate, and height and
+    width of a frame."""
+    height, width = episode.frames.shape[2:4]
+    return episode.fps, (height, width)
 
 
-def _one(episode: Episode) -> States | None:
-    return episode.states.only(slice(0, 1)) if episode.states else None
+def _reach(request: ConvertRequest) -> Reach:
+    """That of the robot of a store whose actions stay as they are."""
+    if not (request.source / "store.json").exists():
+        return NO_REACH
+    changed = request.target or request.options.convention or request.fps is not None
+    if changed or request.rule != TimeRule():
+        return NO_REACH
+    return EpisodeStore(request.source).reach

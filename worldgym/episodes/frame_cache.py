@@ -85,8 +85,6 @@ class FrameCache:
 def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
     """Opens the cache of a store, decoding its videos first if needed. `workers`: threads; 0 = one
     per core."""
-    if not len(store):
-        raise InputError(f"{store.root}: the store holds no episode; record some first")
     workers = workers or multiprocessing.cpu_count()
     main, spans = _view_rows(store, store.views[0], workers, "")
     others = {view: _view_rows(store, view, workers, f"-{view}")[0] for view in store.views[1:]}
@@ -95,13 +93,12 @@ def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
 
 def _view_rows(store: EpisodeStore, view: str, workers: int, ending: str) -> tuple[Frames, Spans]:
     """uint8 [total frames, H, W, 3] of a view, and where each episode's rows lie."""
-    first = store.video(store.infos[0].name)
     cache = RowCache(
         store,
         f"frames{ending}.npy",
         f"index{ending}.json",
         "a frame cache",
-        lambda: (np.uint8, decode_video(first).shape[1:]),
+        lambda: (np.uint8, decode_video(store.video(store.infos[0].name)).shape[1:]),
         partial(_decode, store, workers, view),
     )
     return cache.open()

@@ -52,7 +52,9 @@ class RowCache:
     def open(self) -> tuple[Rows, Spans]:
         """=> rows [total frames, ...], read-only, and where each episode's lie; what is missing is
         computed first."""
-        files = [(info, self.store.video(info.name).stat()) for info in self.store]
+        if not len(self.store):
+            raise InputError(f"{self.store.root}: the store holds no episode; record some first")
+        files = [(info, self._video(info.name)) for info in self.store]
         contents: Contents = [
             [info.name, info.length, file.st_size, file.st_mtime_ns] for info, file in files
         ]
@@ -61,6 +63,15 @@ class RowCache:
             (folder for folder in folders if self._known(folder) == contents), None
         ) or self._build(folders, contents)
         return np.asarray(np.load(folder / self.data, mmap_mode="r")), row_spans(contents)
+
+    def _video(self, name: str) -> os.stat_result:
+        video = self.store.video(name)
+        try:
+            return video.stat()
+        except FileNotFoundError:
+            raise InputError(
+                f"{video}: is missing; restore it, or remove {name}.json beside it too"
+            ) from None
 
     def _known(self, folder: Path) -> Contents:
         """What the files hold; none if they do not belong together."""
@@ -93,6 +104,7 @@ class RowCache:
         dtype, shape = self.row()
         places = row_spans(contents)
         rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
+        _make_room(out)
         kept: Spans = {}
         if before:
             old = np.load(data, mmap_mode="r")
@@ -105,6 +117,21 @@ class RowCache:
         rows.flush()
         del rows
         self.fill(out, {name: place for name, place in places.items() if name not in kept})
+
+
+def _make_room(file: Path) -> None:
+    """A page of a mapped file for which the disk has no room would end the process without a
+    word."""
+    size = file.stat().st_size
+    if hasattr(os, "posix_fallocate"):  # not on every system
+        with file.open("r+b") as handle:
+            try:
+                os.posix_fallocate(handle.fileno(), 0, size)
+            except OSError as error:
+                raise InputError(
+                    f"{file.parent}: no room for {size / 2**20:.0f} MiB ({error.strerror}); make "
+                    f"some, and give the same command again"
+                ) from None
 
 
 def cache_folders(store: EpisodeStore) -> tuple[Path, Path]:

@@ -103,6 +103,7 @@ class SplitSource:
     source: Source
     texts: Callable[[str], Sequence[str]]
     parts: dict[str, tuple[str, int, int, str]] = field(default_factory=dict)
+    whole: set[str] | None = None  # names of the episodes that are not split; None = not listed yet
 
     @property
     def kind(self) -> str:
@@ -121,14 +122,16 @@ class SplitSource:
         return self.source.spec
 
     def listing(self) -> Sequence[Listed]:
-        return [listed for whole in self.source.listing() for listed in self._listed(whole)]
+        listing = [listed for whole in self.source.listing() for listed in self._listed(whole)]
+        self.whole = {listed.name for listed in listing} - set(self.parts)
+        return listing
 
     def read(self, name: str) -> Recording:
-        if not self.parts:
+        if self.whole is None:
             self.listing()
+        if name in (self.whole or ()):
+            return self.source.read(name)
         if name not in self.parts:
-            if any(listed.name == name for listed in self.source.listing()):
-                return self.source.read(name)
             raise no_episode(self.kind, name)
         whole, first, last, text = self.parts[name]
         return part(self.source.read(whole), first, last, text)

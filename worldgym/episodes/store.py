@@ -44,6 +44,12 @@ VERSION = 1
 WHOLE = 250
 
 
+def _rate(value: object) -> float:
+    if not isinstance(value, int | float) or not 0.0 < value < float("inf"):
+        raise InputError(f"fps is {value!r}, not a number of frames per second above 0")
+    return float(value)
+
+
 class EpisodeStore:
     """Lazy: opening reads the index only; `store[name]` reads one episode."""
 
@@ -57,7 +63,7 @@ class EpisodeStore:
         with located(root / "store.json", "convert or record it again"):
             self.spec = from_mapping(ActionSpec, header.get("spec"), place="spec")
             self.reach = Reach.from_json(header.get("reach", ()))
-        self.fps = float(header["fps"])
+            self.fps = _rate(header.get("fps"))
         self.views = tuple(map(str, header.get("views", ONE_VIEW)))
         self.infos = load_index(root)
         self._by_name = {info.name: info for info in self.infos}

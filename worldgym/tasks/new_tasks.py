@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from worldgym.episodes.file_names import file_names
+from worldgym.episodes.identity import origin_of
 from worldgym.episodes.recording import Recording, SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import numbered_names
@@ -75,13 +77,14 @@ def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> T
             f"{episode}: has no instruction; give one for all such episodes with --instruction"
         )
     group = slug(instruction)
-    source = f"{request.source.name}/{episode}"
+    # the folder's name may be that of another one's too, and its path is nobody else's business
+    origin = hashlib.sha256(origin_of(request.source, episode).encode()).hexdigest()[:12]
+    extras = {"source": f"{request.source.name}/{episode}", "origin": origin}
     name = next(
         name
         for name in numbered_names(f"{group}/{file}")
-        if _source(request.out / f"{name}.json") in (None, source)
+        if _is_free(request.out / f"{name}.json", extras)
     )
-    extras = {"source": source}
     others = {view: frames[0] for view, frames in recording.others.items() if frames is not None}
     return Task(
         name,
@@ -95,10 +98,16 @@ def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> T
     )
 
 
-def _source(path: Path) -> str | None:
-    """Dataset and episode of the task that is there already; None where there is none, so that no
-    task takes another's place."""
-    return str(read_json(path, "a task").get("source", "")) if path.exists() else None
+def _is_free(path: Path, extras: Mapping[str, str]) -> bool:
+    """Whether no task is there, or that of the same episode (one from before there were origins has
+    none), so that no task takes another's place."""
+    if not path.exists():
+        return True
+    there = read_json(path, "a task")
+    return there.get("source", "") == extras["source"] and there.get("origin") in (
+        None,
+        extras["origin"],
+    )
 
 
 def slug(text: str) -> str:
