@@ -215,6 +215,10 @@ def test_stars_are_expanded_in_the_order_of_their_numbers(folder: Path) -> None:
     assert expanded("g@*=checkpoints/step-*")[2] == "g@100=checkpoints/step-100"
     with pytest.raises(InputError, match="a star in its name"):
         expanded("g@*=checkpoints")
+    with pytest.raises(InputError, match="names no folder"):  # a star is all that has a meaning
+        expanded("g@*=checkpoints/step-[12]*")
+    (folder / "checkpoints" / "step-[1]-9").mkdir()
+    assert expanded("g@*=checkpoints/step-[1]-*") == ["g@9=checkpoints/step-[1]-9"]
 
 
 def test_help_names_both_ways(capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,6 +247,21 @@ def test_a_world_of_fixed_chunks_takes_no_other() -> None:
     assert env.step(env.action_space.sample())[3].all()
 
 
+@pytest.mark.parametrize(
+    ("can", "rows"),
+    [
+        (Capabilities(seeds="batch"), 2),
+        (Capabilities(branching="latest"), 2),
+        (Capabilities(batch=3), 4),
+    ],
+)
+def test_rows_that_would_depend_on_each_other_are_refused(can: Capabilities, rows: int) -> None:
+    world = FakeWorld(capabilities=can)
+    with pytest.raises(InputError, match=f"num_envs is {rows}: give {rows - 1}"):
+        WorldVectorEnv(world, tasks(4), config=EnvConfig(rows))
+    WorldVectorEnv(world, tasks(4), config=EnvConfig(rows - 1)).reset(seed=0)
+
+
 def test_trials_that_a_caller_gives_must_fit_too() -> None:
     """As those of the plan must, before anything is drawn."""
     world = FakeWorld(capabilities=Capabilities(chunk=Chunk.exactly(4)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy, FakeWorld
-from worldgym.types import Task, Trial
+from worldgym.types import Actions, ActionSpec, Task, Trial
 from worldgym.web import play_session
 from worldgym.web.play_session import HAND, PlaySession
-from worldgym.world.capabilities import Capabilities, Chunk
+from worldgym.world.capabilities import Capabilities, Chunk, History
+from worldgym.world.world_start import RobotStates
 
 FRAME = np.random.default_rng(0).integers(0, 255, (16, 24, 3), np.uint8)
 TRIAL = Trial(Task("door/1", "door", FRAME, "open the door", 7), 0, 3)
@@ -104,6 +107,56 @@ def test_taking_over_and_handing_back() -> None:
     assert again.memory[policy.name] == (TRIAL.seed, 1)  # the rest of the first chunk
     episode = session.episode(back.number, True)
     assert len(episode) == 3 and episode.success and "hand" in episode.source
+
+
+class Told(FakeWorld):
+    """Predicts an x that grows with the actions."""
+
+    def robot_states(self, state: Any) -> RobotStates:
+        return np.full((len(state.frames), 1, 1), 5.0 + state.step, np.float32)
+
+
+@dataclass
+class Seeing:
+    """Notes the robot's states that it is shown."""
+
+    needs: Needs = field(default_factory=lambda: Needs(state=("x",)))
+    name: str = "seeing"
+    spec: ActionSpec = FAKE_SPEC
+    chunk: int = 1
+    seen: list[tuple[float, ...]] = field(default_factory=list)
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    def act(self, states: Any, seen: Sequence[Observation]) -> tuple[Any, Actions]:
+        self.seen.append(seen[0].state)
+        return states, np.zeros((len(seen), 1, FAKE_SPEC.size), np.float32)
+
+
+def test_a_policy_is_shown_the_state_that_the_world_predicts() -> None:
+    """The same as in an evaluation."""
+    world, policy = Told(capabilities=Capabilities(returns=("x",))), Seeing()
+    roll_out(world, policy, [TRIAL])
+    expected, policy.seen = policy.seen, []
+    session, number = PlaySession(world, TRIAL, [policy]), 0
+    for _ in range(TRIAL.task.steps):
+        number = session.hand_over(number, policy.name).number
+    assert policy.seen == expected and len({*expected}) > 1
+
+
+def test_a_world_is_fitted_as_in_an_evaluation() -> None:
+    class Long(FakeWorld):
+        def begin(self, start: Any) -> Any:
+            assert start.frames.shape[1] == 3 and start.actions.shape[1] == 2
+            return self.reset(start.frames[:, -1], start.seeds)
+
+    session = PlaySession(Long(capabilities=Capabilities(history=History(3))), TRIAL)
+    session.steer(0, [0.0, 0.0, 0.0])
+    with pytest.raises(InputError, match="x"):
+        PlaySession(FakeWorld(capabilities=Capabilities(state=("x",))), TRIAL)
+    with pytest.raises(InputError, match="at most 3 actions"):
+        PlaySession(FakeWorld(capabilities=Capabilities(horizon=3)), TRIAL)
 
 
 def test_what_cannot_be_done_is_said() -> None:

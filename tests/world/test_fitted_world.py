@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,11 @@ from stand_in_worlds import WIDE, StandInWorld, stated
 
 from worldgym.actions.no_motion import no_motion
 from worldgym.errors import InputError
-from worldgym.testing import FakeWorld, check_world
+from worldgym.evaluation.fitting import fitted
+from worldgym.evaluation.rollout import roll_out
+from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.testing import FAKE_SPEC, FakeWorld, check_world
+from worldgym.types import Actions, Task, Trial
 from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.fitted_world import FittedWorld, SpentState, rebuilt_seed
 from worldgym.world.world_start import Start
@@ -92,6 +97,40 @@ def test_what_is_given_of_a_row_does_not_depend_on_where_others_end() -> None:
     assert np.array_equal(both[1, :40], answer[1, :40])
     loose = FittedWorld(stated(chunk=Chunk(4, 24, 4), history=History()))
     assert loose.whole(answer, 10, [10, 3]).shape[1] == 48  # its steps look at all of it
+
+
+class Foreseeing(FakeWorld):
+    """Every frame of a step sees all of its actions."""
+
+    def step(self, state: Any, actions: Actions) -> Any:
+        whole = np.broadcast_to(actions.mean(1, keepdims=True), actions.shape)
+        return super().step(state, whole.astype(np.float32))
+
+
+class Rising:
+    """Chunks of four, each action larger than the one before."""
+
+    name, spec, chunk, needs = "rising", FAKE_SPEC, 4, Needs()
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    def act(self, states: Any, seen: Sequence[Observation]) -> tuple[Any, Actions]:
+        low, high = np.array(FAKE_SPEC.low), np.array(FAKE_SPEC.high)
+        chunk = low + (high - low) * np.linspace(0.1, 0.9, 4)[:, None]
+        return states, np.tile(chunk.astype(np.float32), (len(seen), 1, 1))
+
+
+def test_in_a_world_that_is_not_causal_a_trial_does_not_depend_on_its_batch() -> None:
+    """Though it takes any chunk: of a step behind a trial's end it is told no other actions."""
+    frames = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), np.uint8)
+    tasks = [Task(f"t{i}", "g", frames[i], "go", steps) for i, steps in enumerate((5, 8))]
+    trials = [Trial(task, 0, 0) for task in tasks]
+    world = Foreseeing(capabilities=Capabilities(causal=False))
+    chosen = fitted(world, [Rising()], tasks, "commit")
+    together = roll_out(chosen.world, chosen.policies[0], trials)
+    (alone,) = roll_out(chosen.world, chosen.policies[0], trials[:1])
+    assert np.array_equal(together[0].frames, alone.frames)
 
 
 def test_a_frame_every_three_actions_is_shown_until_the_next() -> None:

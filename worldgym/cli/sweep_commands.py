@@ -77,7 +77,8 @@ def expanded(entry: str) -> list[str]:
         if "*" in name:
             raise InputError(f'the policy "{entry}" has a star in its name, but none in its folder')
         return [entry]
-    found = [place for place in glob.glob(pattern) if Path(place).is_dir()]
+    literal = "*".join(map(glob.escape, pattern.split("*")))  # a star is all that has a meaning
+    found = [place for place in glob.glob(literal) if Path(place).is_dir()]
     if not found:
         raise InputError(f'the policy "{entry}" names no folder: nothing matches "{pattern}"')
     star = re.compile("(.*?)".join(map(re.escape, pattern.split("*"))))

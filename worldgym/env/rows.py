@@ -96,9 +96,18 @@ class RowPlan:
         return Trial(self._tasks[task], repeat, run_seed)
 
 
-def fitted_rows(world: World[Any], tasks: Sequence[Task], chunk: int, needs: Needs) -> World[Any]:
-    """The world as it takes these tasks, so many actions per step. InputError where it does not."""
+def fitted_rows(
+    world: World[Any], tasks: Sequence[Task], chunk: int, needs: Needs, rows: int
+) -> World[Any]:
+    """The world as it takes these tasks, so many actions per step, in so many rows that begin again
+    one by one. InputError where it does not."""
     can = world.capabilities
+    most = can.most_rows
+    if most is not None and rows > most:
+        raise InputError(
+            f"the world {world.name} takes {most} rollouts at once that do not depend on each "
+            f"other, and num_envs is {rows}: give {most}"
+        )
     check_frames(tasks, world.frame_shape)
     check_initial_views(world, tasks)
     check_needs(WHO, needs, world.spec, tasks, world.views, can.returns)

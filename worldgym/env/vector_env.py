@@ -98,7 +98,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             raise InputError("an environment needs at least one task")
         self._needs = Needs(state=config.state)
         self._own = world
-        self.world = fitted_rows(world, self.tasks, config.chunk, self._needs)
+        self.world = fitted_rows(world, self.tasks, config.chunk, self._needs, self.num_envs)
         if judge is not None:
             prepare(judge, self.tasks, world.views)
         self.single_observation_space = self._seen_space()
@@ -204,7 +204,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
         if given is not None:
             tasks = [trial.task for trial in trials]
-            fitted_rows(self._own, tasks, self.config.chunk, self._needs)
+            fitted_rows(self._own, tasks, self.config.chunk, self._needs, self.num_envs)
         batch = BatchRollout(self.world, trials)
         new = {r: Row(batch, i, tuple(rows)) for i, r in enumerate(rows)}
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.pose import given_by
-from worldgym.errors import InputError
 from worldgym.io.timing import stage
-from worldgym.policies.observations import observe, tells
+from worldgym.policies.observations import check_told, observe
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import Actions, Frames, States, Trial
 from worldgym.world.fitted_world import FittedWorld, begun
@@ -66,14 +65,8 @@ class BatchRollout:
         can = self._world.capabilities
         told = States(self._told[b], can.returns) if can.returns else None
         task = self.trials[b].task
-        if tells(needs, can.returns) and (
-            unknown := [n for n in needs.state if np.isnan(self._told[b, 0, can.returns.index(n)])]
-        ):
-            raise InputError(
-                f"the world {self._world.name} does not predict the robot's state in the initial "
-                f'frame, and task {task.name} does not say its "{unknown[0]}": add "state" with it '
-                f"to its JSON file"
-            )
+        if told is not None:
+            check_told(self._world.name, needs, task, told)
         return observe(
             needs,
             self._world.spec,

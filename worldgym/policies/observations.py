@@ -60,6 +60,17 @@ def observe(
     )
 
 
+def check_told(world: str, needs: Needs, task: Task, told: States) -> None:
+    """InputError where the world predicts the state that a policy needs, but the initial one is
+    neither predicted nor given by the task."""
+    for name in needs.state if tells(needs, told.names) else ():
+        if np.isnan(told.values[0, told.names.index(name)]):
+            raise InputError(
+                f"the world {world} does not predict the robot's state in the initial frame, and "
+                f'task {task.name} does not say its "{name}": add "state" with it to its JSON file'
+            )
+
+
 def tells(needs: Needs, told: Sequence[str]) -> bool:
     """Whether a world that predicts these numbers predicts the state that a policy needs."""
     return bool(needs.state) and set(needs.state) <= set(told)

@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.pose import given_by
 from worldgym.errors import InputError
-from worldgym.policies.observations import observe
+from worldgym.evaluation.fitting import fitted
+from worldgym.policies.observations import check_told, observe
 from worldgym.policies.own.action_bounds import commanded
 from worldgym.policies.policy_protocol import Policy
-from worldgym.types import Actions, Episode, Frames, Rollout, Task, Trial
+from worldgym.types import Actions, Episode, Frames, Rollout, States, Task, Trial
 from worldgym.world.fitted_world import begun
 from worldgym.world.initial_views import initial_frames
-from worldgym.world.world_answers import stepped
+from worldgym.world.world_answers import robot_states, stepped
 from worldgym.world.world_protocol import World
 
 HAND = "hand"
@@ -35,7 +37,8 @@ class PlayNode:
     """A moment. number: of the node.   parent: None of the first.   step: actions so far.
     action: float32 [A] that led here; zeros of the first.   frame: uint8 [V, H, W, 3].
     by: who chose the action.   memory: of the policies that drove on the way here, by name.
-    planned: what is left of the last policy's chunk, [h, A]."""
+    planned: what is left of the last policy's chunk, [h, A].   told: float32 [S], the robot's state
+    as the world predicts it, NaN where it does not."""
 
     number: int
     parent: int | None
@@ -45,6 +48,7 @@ class PlayNode:
     by: str
     memory: Mapping[str, Any] = field(default_factory=dict)
     planned: Actions | None = None
+    told: Actions = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class PlaySession:
@@ -62,13 +66,21 @@ class PlaySession:
             )
         self.world = world
         self.trial = trial
+        self._fitted = fitted(world, (), [trial.task], "refuse").world
         self.policies = {policy.name: policy for policy in policies}
         starts = initial_frames(world, [trial.task], [trial.seed])
-        self._root = begun(world, [trial.task], starts, [trial.seed])
+        self._root = begun(self._fitted, [trial.task], starts, [trial.seed])
+        told = robot_states(world, self._root, 1, 0)
+        known = told[0, 0] if told.shape[1] else given_by(trial.task.state, can.returns)
         rest = np.zeros(world.spec.size, np.float32)
-        self.nodes = [PlayNode(0, None, 0, rest, starts[0], RECORDED)]
+        state = np.array(known, np.float32)
+        self.nodes = [PlayNode(0, None, 0, rest, starts[0], RECORDED, told=state)]
         self._states = OrderedDict[int, Any]()
         self.recorded: Actions | None = None
+
+    @property
+    def _returns(self) -> tuple[str, ...]:
+        return self.world.capabilities.returns
 
     def node(self, number: int) -> PlayNode:
         """InputError for one that is not there."""
@@ -103,8 +115,12 @@ class PlaySession:
             return self._grow(node, node.planned[0], name, node.memory, node.planned[1:])
         memory = node.memory[name] if name in node.memory else policy.reset([self.trial])[0]
         frames, actions = self.way(number)
+        told = States(np.stack([one.told for one in self.path(number)]), self._returns)
+        known = told if self._returns else None
+        if known is not None:
+            check_told(self.world.name, policy.needs, self.trial.task, known)
         seen = observe(
-            policy.needs, policy.spec, self.trial.task, frames, actions, self.world.views
+            policy.needs, policy.spec, self.trial.task, frames, actions, self.world.views, known
         )
         (after,), chunk = policy.act([memory], [seen])
         due = (1, policy.chunk, policy.spec.size)
@@ -168,7 +184,7 @@ class PlaySession:
             raise InputError(
                 "this session holds very many frames: save what you want to keep, then start again"
             )
-        state, frames = stepped(self.world, self._state(node), action[None, None])
+        state, frames = stepped(self._fitted, self._state(node), action[None, None])
         made = PlayNode(
             len(self.nodes),
             node.number,
@@ -178,6 +194,7 @@ class PlaySession:
             by,
             node.memory if memory is None else memory,
             planned,
+            robot_states(self._fitted, state, 1, 1)[0, -1] if self._returns else node.told,
         )
         self.nodes.append(made)
         self._keep(made.number, state)
@@ -195,13 +212,13 @@ class PlaySession:
         path = self.path(node.number)
         if only_newest:
             task = [self.trial.task]
-            state = begun(self.world, task, path[0].frame[None], [self.trial.seed])
+            state = begun(self._fitted, task, path[0].frame[None], [self.trial.seed])
             kept = 0
         else:
             kept = max((i for i, n in enumerate(path) if n.number in self._states), default=0)
             state = self._states[path[kept].number] if kept else self._root
         for step in path[kept + 1 :]:
-            state, _ = stepped(self.world, state, step.action[None, None])
+            state, _ = stepped(self._fitted, state, step.action[None, None])
         self._keep(node.number, state)
         return state
 

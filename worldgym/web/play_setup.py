@@ -51,7 +51,8 @@ def load_play(sources: PlaySources, out: Path, seed: int = 0, device: str = "aut
         load_policy(name, world.spec, device) for name in each_policy(sources.policies)
     )
     for policy in policies:
-        check_needs(policy.name, policy.needs, world.spec, tasks, world.views)
+        told = world.capabilities.returns
+        check_needs(policy.name, policy.needs, world.spec, tasks, world.views, told)
     video = sources.replay
     replay = None if video is None else recorded_trial(video, sources.tasks, world.views)
     if replay is not None and replay[1].shape[1] != world.spec.size:

@@ -38,6 +38,11 @@ class KeptStates(Generic[S]):
         self._states.move_to_end(token)
         return self._states[token]
 
+    def spent(self, token: str) -> None:
+        """It is followed by another one, and dropped before those that are not."""
+        if token in self._states:
+            self._states.move_to_end(token, last=False)
+
     def drop(self, token: str) -> None:
         """Nothing happens if it is not known."""
         self._states.pop(token, None)

@@ -240,8 +240,10 @@ def begun(world: World[Any], tasks: Sequence[Task], frames: Frames, seeds: Seque
 
 
 def fits_already(can: Capabilities) -> bool:
-    """Whether a world takes any chunk, draws one frame per action, and begins with one frame."""
-    return can.chunk.free and can.chunk.most is None and can.stride == can.history.frames == 1
+    """Whether a world takes any chunk, draws one frame per action whatever follows, and begins with
+    one frame."""
+    plain = can.stride == can.history.frames == 1
+    return can.causal and plain and can.chunk.free and can.chunk.most is None
 
 
 def cannot_hold(name: str, can: Capabilities) -> str | None:

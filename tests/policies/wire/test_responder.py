@@ -73,6 +73,25 @@ def test_a_request_that_lacks_what_the_policy_needs(
         responder.answer(bare)
 
 
+def test_as_many_trials_as_states_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has one that it goes on from; those behind it must not push out others' newest."""
+    monkeypatch.setattr("worldgym.policies.wire.responder.MAX_STATES", 8)
+    responder = Responder(FakePolicy(), FAMILIES["openvla"][OWN])
+    plain = {"image": FRAMES[0], "instruction": "push"}
+    tokens = [
+        responder.answer({**plain, OWN: {"begin": {"task": f"a/{i}", "run_seed": "7"}}})[OWN][
+            "state"
+        ]
+        for i in range(7)
+    ]
+    for step in range(3):
+        tokens = [
+            responder.answer({**plain, OWN: {"step": step, "state": token}})[OWN]["state"]
+            for token in tokens
+        ]
+    assert len(set(tokens)) == 7
+
+
 def test_an_edited_task_meets_the_noise_of_its_twin() -> None:
     policy = FakePolicy()
     responder = Responder(policy, FAMILIES["openvla"][OWN])

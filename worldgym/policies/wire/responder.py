@@ -54,6 +54,8 @@ class Responder:
                 state = self._begin(_trial(own["begin"], observation))
                 return {OWN: {"state": self._kept(state)}}
             states, actions = self._policy.act([self._state(own, observation)], [observation])
+            if isinstance(token := own.get("state"), str):
+                self._states.spent(token)
             return {"actions": actions[0], OWN: {"state": self._kept(states[0])}}
 
     def _begin(self, trial: Trial) -> Any:
