@@ -364,6 +364,24 @@ def test_an_offer_that_is_unsound_is_refused(facts: dict[str, Any], complaint: s
         server.shutdown()
 
 
+def test_longer_chunks_than_the_server_gives_are_refused_at_once() -> None:
+    offer = {"name": "p", "spec": FAKE_SPEC.to_json(), "chunk": 4}
+
+    def handler(connection: Any) -> None:
+        connection.send(msgpack_numpy.pack({OWN: offer}))
+        connection.recv()
+
+    with sync_server.serve(handler, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"ws://127.0.0.1:{server.socket.getsockname()[1]}?chunk="
+        with pytest.raises(InputError, match="chunks of 8 actions, and the server gives 4"):
+            load_policy(f"{place}8", FAKE_SPEC)
+        policy = load_policy(f"{place}3", FAKE_SPEC)
+        assert policy.chunk == 3
+        policy.close()
+        server.shutdown()
+
+
 def test_a_server_that_closes_at_once_is_heard_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its socket is gone before the client has set a time limit on it."""
     connect = pytest.importorskip("websockets.sync.client").connect

@@ -183,6 +183,11 @@ def connect_policy(source: str) -> RemotePolicy:
     try:
         if family.own:
             offer = Offer.read(link.said, address)
+            if (address.chunk or 0) > offer.chunk:
+                raise InputError(
+                    f"{source}: asks for chunks of {address.chunk} actions, and the server gives "
+                    f"{offer.chunk}: ask for no more, or leave chunk= out"
+                )
         else:
             offer = Offer(
                 address.default_name,
