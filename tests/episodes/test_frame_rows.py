@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,11 +43,16 @@ class Means:
     asked: list[str] = field(default_factory=list)
     width: int = 1
 
-    def fill(self, out: Path, spans: Spans) -> None:
+    stop: str = ""
+
+    def fill(self, out: Path, spans: Spans, done: Callable[[str], None]) -> None:
         store, rows = EpisodeStore(self.root), open_memmap(out, "r+")
         for name, (start, count) in spans.items():
             self.asked.append(name)
+            if name == self.stop:
+                raise KeyboardInterrupt
             rows[start : start + count] = store[name].main.mean((1, 2, 3))[:, None]
+            done(name)
 
     def open(self) -> Rows:
         self.asked.clear()
@@ -128,7 +134,7 @@ def test_a_computation_that_breaks_leaves_what_was(
     means: Means, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(EpisodeStore(means.root), "h", 7, 2)
-    monkeypatch.setattr(means, "fill", lambda out, spans: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(means, "fill", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         means.open()
     assert sorted(path.name for path in (means.root / "cache").iterdir()) == [
@@ -196,3 +202,26 @@ def test_what_is_missing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
         (store.root / "store.json").write_text(json.dumps(header | {"fps": rate}))
         with pytest.raises(InputError, match=r"store\.json: fps is"):
             EpisodeStore(store.root)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_what_was_done_when_it_was_stopped_is_not_done_again(tmp_path: Path, more: bool) -> None:
+    """Nor what was there before; what was not begun is never taken for done."""
+    store = EpisodeStore.create(tmp_path, FAKE_SPEC, 20.0)
+    for value, name in enumerate(("b", "d", "f")):
+        write(store, name, value, 3 + value)
+    means = Means(tmp_path)
+    if more:
+        means.open()
+        for value, name in enumerate(("a", "c", "e"), 5):
+            write(store, name, value, 2)
+    means.stop = "e" if more else "d"
+    with pytest.raises(KeyboardInterrupt):
+        means.open()
+    stopped = list(means.asked)
+    means.stop = ""
+    rows = means.open()
+    assert means.asked == (["e"] if more else ["d", "f"])
+    assert stopped == (["a", "c", "e"] if more else ["b", "d"])
+    np.testing.assert_array_equal(rows, means.anew())
+    assert not list((tmp_path / "cache").glob(".*"))

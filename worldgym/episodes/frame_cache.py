@@ -12,7 +12,7 @@ only new videos are decoded, and a store that cannot be written has it in the us
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,24 +104,32 @@ def _view_rows(store: EpisodeStore, view: str, workers: int, ending: str) -> tup
     return cache.open()
 
 
-def _decode(store: EpisodeStore, workers: int, view: str, out: Path, spans: Spans) -> None:
+def _decode(
+    store: EpisodeStore,
+    workers: int,
+    view: str,
+    out: Path,
+    spans: Spans,
+    done: Callable[[str], None],
+) -> None:
     jobs = [
-        (store.video(name, view), out, start, count)
+        (name, store.video(name, view), out, start, count)
         for name, (start, count) in spans.items()
         if view not in store.info(name).absent
     ]
-    if workers == 1:
-        for job in progress(jobs, len(jobs), "decoding video", "episode"):
-            _decode_one(job)
-        return
+    for name in spans:
+        if view in store.info(name).absent:
+            done(name)  # its rows stay zero
     # decoding leaves the interpreter's lock; a spawned pool would need a main guard
     with ThreadPoolExecutor(workers) as pool:
-        for _ in progress(pool.map(_decode_one, jobs), len(jobs), "decoding video", "episode"):
-            pass
+        decoded = pool.map(_decode_one, jobs)
+        for name in progress(decoded, len(jobs), "decoding video", "episode"):
+            done(name)
 
 
-def _decode_one(job: tuple[Path, Path, int, int]) -> None:
-    video, out, start, count = job
+def _decode_one(job: tuple[str, Path, Path, int, int]) -> str:
+    """=> name of the episode."""
+    name, video, out, start, count = job
     pixels = open_memmap(out, "r+")
     frames = decode_video(video)
     if frames.shape != (count, *pixels.shape[1:]):
@@ -131,3 +139,4 @@ def _decode_one(job: tuple[Path, Path, int, int]) -> None:
             f"the episode"
         )
     pixels[start : start + count] = frames
+    return name

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,15 @@ class RowCache:
     """store: whose frames they are.   data, index: names of its files.   what: it is, for errors.
 
     row: dtype and shape of one row, asked for only when rows are missing.
-    fill(file, missing): computes the rows of those episodes and writes them to their places in the
-    .npy file."""
+    fill(file, missing, done): computes the rows of those episodes and writes them to their places
+    in the .npy file; calls done(name) behind each. What was done when it is stopped is kept."""
 
     store: EpisodeStore
     data: str
     index: str
     what: str
     row: Callable[[], tuple[npt.DTypeLike, tuple[int, ...]]]
-    fill: Callable[[Path, Spans], None]
+    fill: Callable[[Path, Spans, Callable[[str], None]], None]
 
     def open(self) -> tuple[Rows, Spans]:
         """=> rows [total frames, ...], read-only, and where each episode's lie; what is missing is
@@ -90,17 +90,32 @@ class RowCache:
         index in. No moment shows a wrong pair."""
         folder, temporary = _temporary(folders, self.data)
         before = self._known(folder)
+        done = set[str]()
         try:
-            self._write(temporary, folder / self.data, before, contents)
-            (folder / self.index).unlink(missing_ok=True)
-            temporary.chmod(0o644)
-            temporary.replace(folder / self.data)
-            write_json(folder / self.index, {"episodes": contents})
+            kept = self._begin(temporary, folder / self.data, before, contents)
+            places = row_spans(contents).items()
+            self.fill(temporary, {name: at for name, at in places if name not in kept}, done.add)
+            self._put(folder, temporary, contents)
+        except BaseException:
+            if done:  # the others differ from their videos
+                there = done.union(kept)
+                held = [e if e[0] in there else [*e[:2], -1, -1] for e in contents]
+                self._put(folder, temporary, held)
+            raise
         finally:
             temporary.unlink(missing_ok=True)
         return folder
 
-    def _write(self, out: Path, data: Path, before: Contents, contents: Contents) -> None:
+    def _put(self, folder: Path, temporary: Path, contents: Contents) -> None:
+        (folder / self.index).unlink(missing_ok=True)
+        temporary.chmod(0o644)
+        temporary.replace(folder / self.data)
+        write_json(folder / self.index, {"episodes": contents})
+
+    def _begin(
+        self, out: Path, data: Path, before: Contents, contents: Contents
+    ) -> Collection[str]:
+        """The file, with the rows that can be taken over => their episodes."""
         dtype, shape = self.row()
         places = row_spans(contents)
         rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
@@ -115,8 +130,7 @@ class RowCache:
                 first = places[name][0]
                 rows[first : first + count] = old[start : start + count]
         rows.flush()
-        del rows
-        self.fill(out, {name: place for name, place in places.items() if name not in kept})
+        return kept
 
 
 def _make_room(file: Path) -> None:

@@ -9,7 +9,7 @@ were added, only those are encoded (see `worldgym.episodes.frame_rows`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,7 +96,14 @@ def latent_episodes(
     return join(latents, actions, robot, size, present.reshape(len(store), len(store.views)))
 
 
-def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Spans) -> None:
+def _encode(
+    store: EpisodeStore,
+    codec: Codec,
+    device: str,
+    out: Path,
+    spans: Spans,
+    done: Callable[[str], None],
+) -> None:
     """An episode at a time: its latents do not depend on what else is encoded."""
     cache = frame_cache(store)
     if cache.pixels.shape[1:] != codec.frame_shape:
@@ -122,4 +129,5 @@ def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Sp
                     codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
                 )
                 start += len(part)
+        done(name)
     rows.flush()
