@@ -102,3 +102,10 @@ def test_regret_is_the_true_rate_that_the_choice_costs() -> None:
     assert top1_regret(third, np.array([0.0, 1.0])) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="at least one policy"):
         top1_regret(np.array([]), np.array([]))
+
+
+def test_rates_that_differ_by_rounding_alone_have_no_regret() -> None:
+    rates = np.array([0.7, np.mean([0.4, 0.85, 0.85])])
+    assert rates[0] != rates[1]
+    assert top1_regret(rates, rates) == 0.0
+    assert np.isnan(weighted_regret(rates[None], rates[None], np.zeros((1, 2)))).all()

@@ -22,7 +22,7 @@ ALONE = ProcessGroup(0, 1)
 def run(out: Path, steps: int = 60, **changes: object) -> WorldTrainConfig:
     settings = OptimizerConfig(steps, lr=1e-2, warmup=5, ema=0.9, decay=1.0)
     base = config(out, batch=16, dtype="float32", carrier=settings, **changes)
-    return replace(base, network=replace(base.network, carrier_width=8), save_every=20)
+    return replace(base, network=replace(base.network, carrier_width=8), save_every=4)
 
 
 def network_of(wanted: WorldTrainConfig) -> DiT:
@@ -50,15 +50,15 @@ def test_stopped_and_resumed_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the middle of the convolutions' steps, and again in those of the others."""
-    whole = train_world(run(tmp_path / "whole", 30), episodes(), Codec(), quiet, quiet)["fake"]
-    broken = run(tmp_path / "broken", 30)
+    whole = train_world(run(tmp_path / "whole", 12), episodes(), Codec(), quiet, quiet)["fake"]
+    broken = run(tmp_path / "broken", 12)
     kept = carrier_training.carrier_loss
 
     def breaking(*given: object) -> object:
         loss = kept(*given)  # type: ignore[arg-type]
 
         def of(step: int) -> torch.Tensor:
-            if step == 25:
+            if step == 9:
                 raise KeyboardInterrupt
             return loss(step)
 

@@ -68,7 +68,8 @@ def weighted_regret(world: Numbers, truth: Numbers, weights: Numbers) -> Numbers
     best = S.max(axis=-1, keepdims=True, initial=-1.0)
     first = there & (best - S <= SAME)
     picked = _mean(truth, np.where(first, weights, 0.0))
-    return np.asarray(np.maximum(R.max(axis=-1, initial=-1.0) - picked, 0.0))
+    regret = R.max(axis=-1, initial=-1.0) - picked
+    return np.asarray(np.where(regret <= SAME, 0.0, regret))  # what is left of equal rates
 
 
 def _single(world: Numbers, truth: Numbers) -> tuple[Numbers, Numbers, Numbers]:
