@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -106,3 +107,15 @@ def stillborn(place: Path, deaths: int) -> Callable[[int], int]:
 def large(size: int) -> Callable[[bytes], bytes]:
     """As much as no pipe holds, both ways."""
     return lambda job: job + bytes(size)
+
+
+@dataclass
+class Unreadable:
+    """A job that cannot be read where it is sent to."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return _broken_there, ("no such module",)
+
+
+def _broken_there(reason: str) -> object:
+    raise InputError(reason)

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_work import broken, child_ended, finished_beside, large, squares, squares_later, stillborn
+from job_work import (
+    Unreadable,
+    broken,
+    child_ended,
+    finished_beside,
+    large,
+    squares,
+    squares_later,
+    stillborn,
+)
 from small_runs import contents, evaluated
 
 from worldgym.errors import InputError, WorkersLost
@@ -250,6 +259,11 @@ def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
     page = (tmp_path / "workers" / "report.html").read_text()
     assert re.search(r"<td>losses of workers</td><td>(a job was|2 jobs were) lost with", page)
     assert not (tmp_path / "local" / LOST_NAME).exists()
+
+
+def test_a_job_that_a_worker_cannot_read_is_an_error() -> None:
+    with pytest.raises(InputError, match="no such module"):
+        list(ProcessExecutor(1).run(squares, [Unreadable()], Watch()))  # type: ignore[list-item]
 
 
 def test_fewer_processes_than_none_are_refused() -> None:

@@ -151,8 +151,12 @@ def test_a_world_is_fitted_as_in_an_evaluation() -> None:
             assert start.frames.shape[1] == 3 and start.actions.shape[1] == 2
             return self.reset(start.frames[:, -1], start.seeds)
 
-    session = PlaySession(Long(capabilities=Capabilities(history=History(3))), TRIAL)
-    session.steer(0, [0.0, 0.0, 0.0])
+        def robot_states(self, state: Any) -> RobotStates:
+            return np.full((len(state.frames), 1, 1), 5.0, np.float32)
+
+    can = Capabilities(history=History(3), returns=("x",))
+    session = PlaySession(Long(capabilities=can), TRIAL)
+    assert session.steer(0, [0.0, 0.0, 0.0]).told.tolist() == [5.0]
     with pytest.raises(InputError, match="x"):
         PlaySession(FakeWorld(capabilities=Capabilities(state=("x",))), TRIAL)
     with pytest.raises(InputError, match="at most 3 actions"):

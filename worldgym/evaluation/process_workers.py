@@ -121,17 +121,19 @@ def _received(pipe: Connection) -> Iterator[tuple[int, Any]]:
     """Jobs as they come, until there is no driver any more. They are read while the one before is
     worked on: a driver that cannot get rid of a large job takes no result, and a worker that cannot
     get rid of a large result would not ask for the job."""
-    jobs = SimpleQueue[tuple[int, Any] | None]()
+    jobs = SimpleQueue[tuple[int, Any] | Exception]()
 
     def read() -> None:
-        with suppress(EOFError, OSError):
+        try:
             while True:
                 jobs.put(pipe.recv())
-        jobs.put(None)
+        except Exception as error:  # no driver, or a job that cannot be read here
+            jobs.put(error)
 
     Thread(target=read, daemon=True).start()
-    while (job := jobs.get()) is not None:
+    while not isinstance(job := jobs.get(), Exception):
         yield job
+    raise job
 
 
 def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:

@@ -70,7 +70,7 @@ class PlaySession:
         self.policies = {policy.name: policy for policy in policies}
         starts = initial_frames(world, [trial.task], [trial.seed])
         self._root = begun(self._fitted, [trial.task], starts, [trial.seed])
-        told = robot_states(world, self._root, 1, 0)
+        told = robot_states(self._fitted, self._root, 1, 0)
         known = told[0, 0] if told.shape[1] else given_by(trial.task.state, can.returns)
         rest = np.zeros(world.spec.size, np.float32)
         state = np.array(known, np.float32)
@@ -115,12 +115,12 @@ class PlaySession:
             return self._grow(node, node.planned[0], name, node.memory, node.planned[1:])
         memory = node.memory[name] if name in node.memory else policy.reset([self.trial])[0]
         frames, actions = self.way(number)
-        told = States(np.stack([one.told for one in self.path(number)]), self._returns)
-        known = told if self._returns else None
-        if known is not None:
-            check_told(self.world.name, policy.needs, self.trial.task, known)
+        told = None
+        if self._returns:
+            told = States(np.stack([one.told for one in self.path(number)]), self._returns)
+            check_told(self.world.name, policy.needs, self.trial.task, told)
         seen = observe(
-            policy.needs, policy.spec, self.trial.task, frames, actions, self.world.views, known
+            policy.needs, policy.spec, self.trial.task, frames, actions, self.world.views, told
         )
         (after,), chunk = policy.act([memory], [seen])
         due = (1, policy.chunk, policy.spec.size)
