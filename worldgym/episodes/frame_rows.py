@@ -92,30 +92,30 @@ class RowCache:
         before = self._known(folder)
         done = set[str]()
         try:
-            kept = self._begin(temporary, folder / self.data, before, contents)
-            places = row_spans(contents).items()
-            self.fill(temporary, {name: at for name, at in places if name not in kept}, done.add)
+            missing = self._begin(temporary, folder / self.data, before, contents)
+            try:
+                self.fill(temporary, missing, done.add)
+            except BaseException:
+                if done:
+                    self._put(folder, temporary, contents, missing.keys() - done)
+                raise
             self._put(folder, temporary, contents)
-        except BaseException:
-            if done:  # the others differ from their videos
-                there = done.union(kept)
-                held = [e if e[0] in there else [*e[:2], -1, -1] for e in contents]
-                self._put(folder, temporary, held)
-            raise
         finally:
             temporary.unlink(missing_ok=True)
         return folder
 
-    def _put(self, folder: Path, temporary: Path, contents: Contents) -> None:
+    def _put(
+        self, folder: Path, temporary: Path, contents: Contents, missing: Collection[str] = ()
+    ) -> None:
+        """missing: what the index says of these episodes is true of no video."""
+        held = [[*e[:2], -1, -1] if e[0] in missing else e for e in contents]
         (folder / self.index).unlink(missing_ok=True)
         temporary.chmod(0o644)
         temporary.replace(folder / self.data)
-        write_json(folder / self.index, {"episodes": contents})
+        write_json(folder / self.index, {"episodes": held})
 
-    def _begin(
-        self, out: Path, data: Path, before: Contents, contents: Contents
-    ) -> Collection[str]:
-        """The file, with the rows that can be taken over => their episodes."""
+    def _begin(self, out: Path, data: Path, before: Contents, contents: Contents) -> Spans:
+        """The file, with the rows that can be taken over => places of the others."""
         dtype, shape = self.row()
         places = row_spans(contents)
         rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
@@ -130,7 +130,7 @@ class RowCache:
                 first = places[name][0]
                 rows[first : first + count] = old[start : start + count]
         rows.flush()
-        return kept
+        return {name: place for name, place in places.items() if name not in kept}
 
 
 def _make_room(file: Path) -> None:

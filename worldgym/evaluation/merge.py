@@ -21,6 +21,7 @@ from worldgym.io.run_files import (
     LABELS_NAME,
     LOST_NAME,
     PREFERENCES_NAME,
+    check_inside,
     copy_missing,
     files_named,
     unjudged_name,
@@ -190,8 +191,9 @@ def _files_named(data: Mapping[str, Any]) -> tuple[str, ...]:
     names = files_named(*(data.get(key) for key in ("video", "truth_video", "frame")))
     if data.get("failure_reason") is None:
         return names
-    policy, task, repeat = (data[key] for key in ("policy", "task", "repeat"))
-    return *names, *files_named(unjudged_name(policy, task, repeat), None, None)[:1]
+    waiting = unjudged_name(*(data[key] for key in ("policy", "task", "repeat")))
+    check_inside(waiting)
+    return *names, waiting
 
 
 def _behind(path: Path, lines: Iterator[Line]) -> Iterator[Line]:

@@ -56,12 +56,17 @@ class HeldFiles:
         return name in self.held
 
 
+def check_inside(name: str) -> None:
+    """ValueError for a file outside the run's folder."""
+    if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
+        raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
+
+
 def files_named(video: str | None, truth_video: str | None, frame: str | None) -> tuple[str, ...]:
     """The files of a trial, from those that its line in the log names. ValueError for one outside
     the run's folder."""
     for name in filter(None, (video, truth_video, frame)):
-        if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
-            raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
+        check_inside(name)
     actions = actions_beside(video) if video else None
     return tuple(filter(None, (video, actions, truth_video, frame)))
 

@@ -86,8 +86,8 @@ class Trunk(nn.Module):
         return self._points(self.maps(x)), words
 
     def of_more_views(self, channels: int) -> dict[str, Tensor]:
-        """Weights of the layer that reads the pictures, for a trunk of so many `channels`, where
-        this one compares two pictures of one view: it sees no others than these yet."""
+        """Weights of the layer that reads two pictures of all views, for a trunk of as many
+        `channels` or more: it sees no further views yet."""
         read = self.fold.weight.unflatten(1, (FOLD**2, 2, -1))  # [width, pixels, 2 pictures, 3]
         wide = read.new_zeros(*read.shape[:3], channels // 2, *read.shape[4:])
         wide[:, :, :, : read.shape[3]] = read

@@ -38,7 +38,6 @@ def train_carrier(
         "convolutions",
         save_steps(config.save_every, settings.steps),
         config.out / "carrier.safetensors",
-        report=None if group.first else _silent,
         group=group,
     )
     loss = carrier_loss(network, tables, config, group)
@@ -73,7 +72,3 @@ class _Taught(nn.Module):
         self.carrier = network.carrier
         self.actions = network.action_embedder
         self.token = network.embodiment_token
-
-
-def _silent(step: int, scalars: object) -> None:
-    pass

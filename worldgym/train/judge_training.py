@@ -146,10 +146,8 @@ def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
             f" leave out --start"
         )
     net = JudgeNet(wanted)
-    weights = begun.state_dict()
-    if begun.config.trunk != trunk:
-        weights |= {f"trunk.{n}": w for n, w in begun.trunk.of_more_views(trunk.channels).items()}
-    net.load_state_dict(weights)
+    read = begun.trunk.of_more_views(trunk.channels)
+    net.load_state_dict(begun.state_dict() | {f"trunk.{name}": read[name] for name in read})
     return net
 
 

@@ -59,7 +59,7 @@ class LoopOptions:
     state: file of the state to continue from; None = a training that is always started again.
     checkpoint: called in the first process with the model as trained so far.
     report: called in the first process every 50 steps with (step, scalars); None = a progress bar
-    called `name`.
+    called `name` there.
     batch, unit: samples of a step, and what one is called, for "UNITs_per_second" of the scalars.
     flops: of a step's matrix products, for "matmul_tflops"; 0 = not said.
     matrices: see `Optimizer`.   autocast: the loss is computed in bfloat16 where that is safe:
@@ -139,7 +139,9 @@ class Speed:
 
 
 def _steps(steps: range, options: LoopOptions) -> Iterable[int]:
-    return steps if options.report else progress(steps, len(steps), options.name, "step")
+    if options.report or not options.group.first:
+        return steps
+    return progress(steps, len(steps), options.name, "step")
 
 
 def _resume(model: nn.Module, optimizer: Optimizer, state: Path | None) -> int:

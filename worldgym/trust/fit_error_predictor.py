@@ -183,7 +183,7 @@ def rollouts_of(run: Path) -> tuple[list[Rollout], list[TrialRecord], Mapping[st
     folder = tasks_of_run(run)
     place = LogOrder.of(header.policies)
     kept = [r for r in results(records).finished if r.score is not None and r.video is not None]
-    kept.sort(key=lambda r: place((r.policy, r.task, r.repeat), r.group, r.steps))
+    kept.sort(key=lambda r: place(r.key, r.group, r.steps))
     rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in kept]
     if any(rollout.actions.shape[1] == 0 for rollout in rollouts):
         raise InputError(
