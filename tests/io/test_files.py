@@ -19,6 +19,7 @@ from worldgym.io.files import (
     array_bytes,
     cache_folder,
     read_array,
+    read_csv,
     read_json,
     read_toml,
     sha256_file,
@@ -27,7 +28,9 @@ from worldgym.io.files import (
     write_json,
     write_together,
 )
+from worldgym.io.jsonl import read_lines
 from worldgym.io.text import cleaned
+from worldgym.io.video import decode_video
 
 JSON = st.recursive(
     st.none()
@@ -144,7 +147,7 @@ def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); fix or remove it"),
-        (b"", "not valid JSON"),
+        (b"", "the file is empty"),
         (b"[1, 2]", "holds list, but a thing is a JSON object"),
         (b"\xff\xfe", "cannot be read"),
     ],
@@ -184,7 +187,7 @@ def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
     huge = data.replace(b"(4, 3), }  ", b"(4, 3000), }")  # a size that the file does not have
     for damaged in (data[:-4], data[:20], b"", b"no array", huge):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="cannot be read as an array"):
+        with pytest.raises(InputError, match=r"cannot be read as an array|the file is empty"):
             read_array(path)
     with pytest.raises(InputError, match="absent"):
         read_array(tmp_path / "absent.npy")
@@ -220,12 +223,33 @@ def test_no_home_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         cache_folder("votes")
 
 
+def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    for read in (
+        lambda path: read_csv(path, ["policy"]),
+        lambda path: read_json(path, "a task"),
+        read_array,
+        decode_video,
+    ):
+        with pytest.raises(InputError, match="x: the file is empty; copy or download it again"):
+            read(tmp_path / "x")
+
+
 def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
     )
     (tmp_path / "y").write_bytes(b"version")
     assert "git lfs pull" in str(unreadable(tmp_path / "x", "damaged"))
+    for read in (
+        lambda path: read_toml(path, "a judge"),
+        lambda path: read_json(path, "a task"),
+        lambda path: read_csv(path, ["policy"]),
+        lambda path: read_lines(path, "a log", "restore it"),
+        read_array,
+    ):
+        with pytest.raises(InputError, match="x: only git-lfs's pointer .* git lfs pull"):
+            read(tmp_path / "x")
     for name in ("y", "absent", "."):
         assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"
 

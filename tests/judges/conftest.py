@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from model_server import ModelServer
 
+from worldgym.io.video import encode_mp4
+from worldgym.judges.label_session import LabelConfig, LabelSession
+from worldgym.judges.labels import Clip
 from worldgym.judges.vlm import VlmConfig
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Price
@@ -41,3 +44,22 @@ def make_rollout() -> Callable[..., Rollout]:
         )
 
     return make
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Clip]:
+    """Three videos below two policies' names."""
+    made = []
+    for i, policy in enumerate(("good", "good", "poor")):
+        path = tmp_path / "videos" / policy / f"door-{i}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            encode_mp4(np.random.default_rng(i).integers(0, 256, (5, 16, 16, 3), np.uint8), 5)
+        )
+        made.append(Clip(path, f"open door {i}", "ajar" if i else ""))
+    return made
+
+
+@pytest.fixture
+def session(tmp_path: Path, clips: list[Clip]) -> LabelSession:
+    return LabelSession(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))

@@ -58,7 +58,7 @@ def test_figures_by_hand(labels: Path, tmp_path: Path) -> None:
     assert (
         figures["robustness"]["blank"]
         == figures["robustness"]["frozen"]
-        == {"videos": 10, "successes": 0, "unscored": 0}
+        == {"videos": 10, "successes": 0, "unscored": 0, "broken": 0}
     )
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
@@ -152,9 +152,8 @@ def test_a_judge_that_guesses_from_the_scene_is_caught(labels: Path, tmp_path: P
     robustness = calibrate(
         CalibrateConfig(labels, tmp_path / "out", robustness=4), FakeJudge(threshold=0.0)
     )["robustness"]
-    assert (
-        robustness["blank"] == robustness["frozen"] == {"videos": 4, "successes": 4, "unscored": 0}
-    )
+    counts = {"videos": 4, "successes": 4, "unscored": 0, "broken": 0}
+    assert robustness["blank"] == robustness["frozen"] == counts
 
 
 def test_recorded_episodes_calibrate_too(episode_store: EpisodeStore, tmp_path: Path) -> None:
@@ -201,3 +200,34 @@ def test_a_run_is_corrected(labels: Path, tmp_path: Path) -> None:
             read_log(log.path)[1],
             calibration,
         )
+
+
+class BreaksOnStill(FakeJudge):
+    """Breaks where nothing moves, so in the tests of robustness alone."""
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        if np.array_equal(rollout.frames[0], rollout.frames[-1]):
+            raise RuntimeError("nothing moves")
+        return super().__call__(rollout, task)
+
+
+def test_a_test_of_robustness_on_which_the_judge_broke_is_not_passed(
+    labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = calibrate(CalibrateConfig(labels, tmp_path / "out", robustness=3), BreaksOnStill())
+    counts = {"videos": 3, "successes": 0, "unscored": 0, "broken": 3}
+    assert figures["broken"] == 0
+    assert figures["robustness"] == {"blank": counts, "frozen": counts}
+    print_calibration(figures)
+    assert "0 successes, 0 unscored, 3 broken" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SameFailure, match="nothing moves"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out", robustness=10), BreaksOnStill())
+
+
+def test_a_judge_is_asked_first_what_it_could_not_judge(labels: Path, tmp_path: Path) -> None:
+    class OfTheWrist(FakeJudge):
+        views = ("wrist",)
+
+    with pytest.raises(InputError, match="needs the view wrist, but there is only main"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out"), OfTheWrist())
+    assert not (tmp_path / "out").exists()

@@ -12,13 +12,16 @@ import av
 import numpy as np
 import pytest
 from model_server import ModelServer, Said
+from synthetic_sets import film
 
 from worldgym.cli import main
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, SameFailure
-from worldgym.io.video import encode_mp4, video_facts
+from worldgym.io.video import encode_mp4, upright_size, video_facts
 from worldgym.judges.judge_videos import VideosConfig, find_clips, judge_videos
 from worldgym.judges.label_session import LabelConfig, LabelSession
-from worldgym.judges.labels import read_clips
+from worldgym.judges.labels import clips_to_label, read_clips
+from worldgym.judges.load_judge import load_judge
+from worldgym.report.judging_text import videos_text
 from worldgym.testing import FakeJudge
 from worldgym.types import Frames, Rollout, Task, Verdict
 
@@ -211,3 +214,102 @@ def test_the_label_page_shows_what_every_browser_plays(videos: Path, tmp_path: P
         assert (after.codec, after.pixel_format, after.fps) == ("h264", "yuv420p", before.fps)
         assert (shown.read_bytes() == clip.video.read_bytes()) == (clip.video.name == "a.mp4")
         server.label({"item": number, "score": 1})
+
+
+def test_a_video_with_two_instructions_is_judged_by_each(videos: Path, tmp_path: Path) -> None:
+    rows = [{"video": "theirs/a.mp4", "instruction": text} for text in ("open it", "shut it")]
+    listed = tmp_path / "list.jsonl"
+    listed.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
+    summary = judge_videos(VideosConfig((listed,), tmp_path / "out"), FakeJudge())
+    assert summary.videos == 2
+    assert [row.instruction for row in summary.instructions] == ["open it", "shut it"]
+    with pytest.raises(InputError, match="has two instructions"):
+        clips_to_label(listed)
+
+
+@pytest.mark.parametrize("list_first", [True, False])
+def test_the_option_is_for_videos_without_an_instruction_in_any_source(
+    videos: Path, tmp_path: Path, list_first: bool
+) -> None:
+    listed = tmp_path / "list.jsonl"
+    listed.write_text(json.dumps({"video": "theirs/a.mp4", "instruction": "open it"}) + "\n")
+    sources = [listed, videos] if list_first else [videos, listed]
+    found = {clip.video.name: clip.instruction for clip in find_clips(sources, "shut it")}
+    assert found == {"a.mp4": "open it", "b.mp4": "shut it", "c.mp4": "shut it"}
+    assert len(find_clips(sources, "shut it")) == 3
+
+
+def test_views_side_by_side_each_have_the_size_that_the_judge_wants(tmp_path: Path) -> None:
+    (tmp_path / "two.mp4").write_bytes(encode_mp4(frames(6, 32, 128), 5))
+    row = {"video": "two.mp4", "instruction": "open it", "views": ["front", "wrist"]}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row) + "\n")
+    config = VideosConfig((tmp_path / "list.jsonl",), tmp_path / "out")
+    summary = judge_videos(config, Looker())
+    assert summary.failed == 0
+    (line,) = (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
+    assert json.loads(line)["judged_at"] == [16, 48]  # two of 16 x 24
+    assert json.loads(line)["reason"] == "open it: (6, 16, 24, 3)"
+
+
+def test_a_world_that_draws_every_second_frame_is_judged_by_the_frames_that_it_drew(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "held.mp4").write_bytes(encode_mp4(frames(7), 10))
+    row = {"video": "held.mp4", "instruction": "open it", "stride": 2}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row) + "\n")
+    for fps, numbers in ((None, [0, 2, 4, 6]), (2.5, [0, 4, 6])):
+        out = tmp_path / f"out-{fps}"
+        judge_videos(VideosConfig((tmp_path / "list.jsonl",), out, fps=fps), FakeJudge())
+        (line,) = (out / "verdicts.jsonl").read_text().splitlines()
+        assert json.loads(line)["numbers"] == numbers
+        assert json.loads(line)["looked_at"] == len(numbers)
+
+
+def test_what_a_judge_cannot_be_asked_is_said_before_the_first_video(
+    videos: Path, tmp_path: Path, model_server: ModelServer
+) -> None:
+    pytest.importorskip("openai", reason="the extra [openai] is not installed")
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Did it do $instruktion?")
+    for line, fault in (('prompt = "prompt.txt"', "instruction"), ('views = ["wrist"]', "wrist")):
+        judge = tmp_path / "judge.toml"
+        judge.write_text(f"{line}\n{JUDGE.format(url=model_server.url)}")
+        with pytest.raises(InputError, match=fault):
+            judge_videos(VideosConfig((videos,), tmp_path / "out", "open it"), load_judge(judge))
+    assert not model_server.requests and not (tmp_path / "out").exists()
+
+
+def test_what_is_odd_about_a_video_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.mp4").write_bytes(encode_mp4(frames(1), 10))
+    (tmp_path / "black.mp4").write_bytes(encode_mp4(frames(5, level=0), 10))
+    (tmp_path / "slow.mp4").write_bytes(encode_mp4(frames(5), 10))
+    names = ("one.mp4", "black.mp4", "slow.mp4")
+    paths = tuple(tmp_path / name for name in names)
+    summary = judge_videos(VideosConfig(paths, tmp_path / "out", "push", fps=30.0), FakeJudge())
+    rows = (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
+    slow = "the video has 10 frames per second, fewer than 30: all are looked at"
+    still = [json.loads(row)["notes"] for row in rows]
+    assert [slow in notes for notes in still] == [True] * 3
+    assert "one frame" in still[0][1] and "black" in still[1][1] and "alike" in still[2][1]
+    assert next((row.reason, row.trials) for row in summary.notes) == (slow, 3)
+    assert f"3 videos: {slow}." in videos_text(summary).replace("\xa0", " ")
+
+
+def test_a_turned_video_is_scaled_as_it_is_shown(tmp_path: Path) -> None:
+    """As telephones record: the file says that its frames are to be turned."""
+    path = tmp_path / "turned.mp4"
+    path.write_bytes(film(frames(4, 32, 64), turned=90))
+    assert upright_size(path) == (64, 32)
+
+    @dataclass(frozen=True)
+    class Half(Looker):
+        def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+            return size[0] // 2, size[1] // 2
+
+    judge_videos(VideosConfig((path,), tmp_path / "out", "push"), Half())
+    (line,) = (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
+    row = json.loads(line)
+    assert (row["size"], row["judged_at"]) == ([64, 32], [32, 16])
+    assert row["notes"][0].startswith("frames are turned by")

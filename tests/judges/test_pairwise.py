@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worldgym.errors import InputError
+from worldgym.errors import BudgetSpent, InputError, WorldGymError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
 from worldgym.evaluation.provenance import Origin
@@ -221,3 +221,37 @@ def test_several_policies_are_compared_each_with_each(
     assert ranking.policies == ("dark", "light", "dim")
     assert ranking.above[1][0] > ranking.above[1][2] > 0.5 and figures.strengths[0].factor >= 1
     assert to_json(figures) == json.loads((tmp_path / "out" / "comparisons.json").read_text())
+
+
+def test_what_the_first_order_cost_is_told_where_the_second_breaks(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    def script(request: dict[str, Any], number: int) -> Any:
+        if number < config.votes:
+            return model_server.said(text='{"reasoning": "", "closer": "A"}')
+        return model_server.said(status=503)
+
+    model_server.script = script
+    one = replace(config, server=replace(config.server, concurrency=1))
+    judge = PairwiseJudge(one, wait=lambda seconds: None)
+    first, second = pair(make_rollout)
+    with pytest.raises(WorldGymError) as broken:
+        judge.compare(first, second, first.trial.task)
+    assert broken.value.paid_usd == pytest.approx(0.006)
+
+
+def test_what_was_compared_before_the_budget_ended_is_written(
+    config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
+) -> None:
+    model_server.script = lambda request, number: model_server.said(
+        text='{"reasoning": "", "closer": "A"}'
+    )
+    one = replace(config, votes=1, server=replace(config.server, concurrency=1))
+    judge = PairwiseJudge(one, budget_usd=0.005, wait=lambda seconds: None)
+    wanted = PreferenceConfig(run, tmp_path / "out", ("dark", "light"))
+    with pytest.raises(BudgetSpent):
+        compare_policies(wanted, judge)
+    figures = json.loads((tmp_path / "out" / "comparisons.json").read_text())
+    (pair,) = figures["pairs"]
+    assert (pair["trials"], pair["broken"]) == (2, 1)
+    assert "not compared: the budget" in (tmp_path / "out" / "comparisons.jsonl").read_text()

@@ -91,5 +91,10 @@ def test_real_robot_video(sample_data: Path, model_server: Any, tmp_path: Path) 
     judge = VlmJudge(VlmConfig(server, votes=1, frames="even:4", cache=tmp_path / "votes"))
     figures = calibrate(CalibrateConfig(path, tmp_path / "out", robustness=2), judge)
     assert figures["videos"] == known == 6 and figures["tpr"]["of"] == figures["fpr"]["of"] == 3
-    assert figures["robustness"]["blank"] == {"videos": 2, "successes": 0, "unscored": 0}
+    assert figures["robustness"]["blank"] == {
+        "videos": 2,
+        "successes": 0,
+        "unscored": 0,
+        "broken": 0,
+    }
     assert figures["robustness"]["order"]["videos"] == 2

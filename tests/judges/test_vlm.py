@@ -588,6 +588,25 @@ def test_progress_along_time_is_one_question_more(
     assert judge.name != patient(config).name and ask(judge, make_rollout()).paid_usd == 0.0
 
 
+@pytest.mark.parametrize("unreadable", ["frame_0", "frame_3", "frame_6"])
+def test_a_frame_that_cannot_be_read_is_asked_for_again(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, unreadable: str
+) -> None:
+    good = {"reasoning": "", "frame_0": 0, "frame_3": 40, "frame_6": 80}
+    asked = list[dict[str, Any]]()
+
+    def script(request: dict[str, Any], number: int) -> Any:
+        if "frame_3" not in json.dumps(request["messages"]):
+            return model_server.said(text=SUCCESS)
+        asked.append(request)
+        said = {**good, unreadable: 1} if len(asked) == 1 else good  # 1 % or all of it?
+        return model_server.said(text=json.dumps(said))
+
+    model_server.script = script
+    verdict = ask(patient(replace(config, curve=3)), make_rollout())
+    assert verdict.curve == ((0, 0.0, None), (3, 0.4, None), (6, 0.8, None)) and len(asked) == 2
+
+
 def test_progress_that_cannot_be_read_leaves_the_verdict(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout
 ) -> None:

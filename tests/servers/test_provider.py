@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,15 @@ from worldgym.errors import InputError, JudgeOutage, JudgeStopped, WorldGymError
 from worldgym.servers.api_keys import Secrets
 from worldgym.servers.model_client import Answer, ModelClient
 from worldgym.servers.openai_provider import read_completion
-from worldgym.servers.provider import Busy, Question, Server
+from worldgym.servers.provider import (
+    MAX_REPLY,
+    Busy,
+    Question,
+    Rejected,
+    Server,
+    Stopped,
+    fault,
+)
 from worldgym.servers.votes import Ledger, Price
 
 KEY = "sk-live/Topsecret+0123456789=="
@@ -262,6 +271,13 @@ def test_query_and_headers_of_the_description_are_sent(
         ({"base_url": "https://x.azure.com/openai?api-version=1"}, r'query = \{ NAME = "VALUE" \}'),
         ({"headers": {"api-key": "sk-123456"}}, '"api-key" looks secret'),
         ({"query": {"token": "123456"}}, '"token" looks secret'),
+        ({"extra": {"api_key": "sk-123456"}}, 'server.extra: "api_key" looks secret'),
+        ({"extra": {"a": [{"auth_token": "sk-123456"}]}}, '"auth_token" looks secret'),
+        ({"timeout_seconds": float("inf")}, "at most 86400"),
+        ({"timeout_seconds": float("nan")}, "at most 86400"),
+        ({"base_url": "https://x.com/v1#part"}, "which is never sent"),
+        ({"headers": {"a b": "x"}}, '"a b" is no name that'),
+        ({"headers": {"": "x"}}, '"" is no name that'),
         ({"headers": {"x": 3}}, '"x" is no text'),
         ({"headers": {"x": "a\r\nb: c"}}, '"x" is no text'),
         ({"headers": {"api-key": "env:NOT_SET_ANYWHERE"}}, "NOT_SET_ANYWHERE"),
@@ -321,3 +337,56 @@ def test_a_proxy_that_cannot_be_used_is_one_sentence(
     with pytest.raises(InputError, match=fault) as refused:
         ask(base_url="https://models.example/v1", provider=provider)
     assert "hidden-pw" not in str(refused.value)
+
+
+def test_numbers_and_keys_of_a_cache_are_no_secrets() -> None:
+    Server("tiny", extra={"max_tokens": 5, "logit_bias": {}, "prompt_cache_key": "drawers"})
+
+
+def packed(text: bytes, wbits: int) -> bytes:
+    packing = zlib.compressobj(wbits=wbits)
+    return packing.compress(text) + packing.flush()
+
+
+@pytest.mark.parametrize(("coding", "wbits"), [("gzip", 31), ("deflate", 15)])
+def test_a_compressed_answer_is_read_and_bounded_as_unpacked(
+    ask: Ask, model_server: ModelServer, coding: str, wbits: int
+) -> None:
+    """Though nobody asked for it to be compressed."""
+    plain = ModelServer.reply("/chat/completions", Said())
+    bodies = [plain, b" " * (MAX_REPLY + 1) + plain]
+    model_server.script = lambda request, number: Said(
+        kind="raw",
+        headers={"content-encoding": coding},
+        body=packed(bodies[len(model_server.requests) > 1], wbits),
+    )
+    assert ask().reply.text == SUCCESS
+    with pytest.raises(JudgeOutage, match=f"more than {MAX_REPLY} bytes"):
+        ask("another")
+
+
+@pytest.mark.parametrize(
+    ("coding", "fault"), [("br", "coded as br"), ("gzip", "the answer is damaged")]
+)
+def test_a_coding_that_cannot_be_read_is_named(
+    ask: Ask, model_server: ModelServer, coding: str, fault: str
+) -> None:
+    model_server.script = lambda request, number: Said(
+        kind="raw", headers={"content-encoding": coding}, body=b"nothing of the kind"
+    )
+    with pytest.raises(JudgeOutage, match=fault):
+        ask()
+
+
+def test_a_question_that_is_filtered_is_not_a_wrong_key() -> None:
+    words = "requires moderation and your input was flagged"
+    refused = fault(403, words, None)
+    assert isinstance(refused, Rejected) and refused.filtered
+    assert isinstance(fault(403, "invalid key", None), Stopped)
+
+
+@pytest.mark.parametrize("usage", ["[1]", "3", '"many"', "null"])
+def test_tokens_of_no_known_form_are_unknown_and_the_answer_counts(usage: str) -> None:
+    body = f'{{"choices": [{{"message": {{"content": "yes"}}}}], "usage": {usage}}}'
+    reply = read_completion(body.encode())
+    assert (reply.text, reply.tokens_in, reply.tokens_out) == ("yes", None, None)

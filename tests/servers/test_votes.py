@@ -4,6 +4,7 @@ started."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +169,22 @@ def test_an_answer_that_stays_unreadable_is_kept_as_it_is(
     assert answer.reply.text == "perhaps 1" and len(model_server.requests) == 2
     kept = [json.loads(path.read_text())["text"] for path in (tmp_path / "votes").rglob("*.json")]
     assert sorted(kept) == ["perhaps 0", "perhaps 1"]
+
+
+@pytest.mark.parametrize("price", [math.nan, math.inf, -1.0])
+def test_a_price_is_a_number(price: float) -> None:
+    for both in ((price, 1.0), (1.0, price)):
+        with pytest.raises(InputError, match="both numbers from 0 on"):
+            Price(*both)
+
+
+@pytest.mark.parametrize(
+    "kept", ['{"text": null, "ending": "stop"}', "{}", "[]", '{"text": "yes", "more": 1}']
+)
+def test_a_cached_vote_out_of_form_is_bought_again(tmp_path: Path, kept: str) -> None:
+    cache = VoteCache(tmp_path)
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab" / "abcd.json").write_text(kept)
+    reply = Reply("yes", "stop", 1, 1, "tiny")
+    assert cache.get_or_ask("abcd", lambda: reply) == (reply, True)
+    assert cache.get_or_ask("abcd", lambda: reply) == (reply, False)

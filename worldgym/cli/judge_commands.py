@@ -62,7 +62,7 @@ class LabelVideos:
         from worldgym.evaluation.preferences import pairs_of_run
         from worldgym.evaluation.rejudge import clips_of_run
         from worldgym.judges.label_session import LabelSession
-        from worldgym.judges.labels import read_clips
+        from worldgym.judges.labels import clips_to_label
         from worldgym.judges.pair_session import PairSession
 
         if self.pairs:
@@ -71,7 +71,7 @@ class LabelVideos:
             return PairSession(pairs_of_run(self.source, self.tasks), config)
         if self.source.is_dir():
             return LabelSession(clips_of_run(self.source, self.tasks), config)
-        return LabelSession(read_clips(self.source), config)
+        return LabelSession(clips_to_label(self.source), config)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, astuple, dataclass
 from itertools import combinations
 from pathlib import Path
 
-from worldgym.errors import InputError
+from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure
 from worldgym.evaluation.judge_recorded import rollout_of, task_of
 from worldgym.evaluation.rejudge import filmed_of_run, tasks_of_run
 from worldgym.io.files import write_atomic, write_json
@@ -75,8 +75,9 @@ def compare_policies(
     OUT/comparisons.json, and returns the latter.
 
     A comparison on which the judge failed is counted as `broken`. A run again costs nothing for
-    what was answered. InputError where two of them share no trial with videos; SameFailure where
-    one failure keeps repeating."""
+    what was answered. InputError where two of them share no trial with videos; BudgetSpent,
+    JudgeStopped and SameFailure (one failure keeps repeating) after writing what there is, the rest
+    as broken."""
     header, records = read_log(config.run / LOG_NAME)
     outcome = results(records)
     tasks = tasks_of_run(config.run, config.tasks)
@@ -107,9 +108,14 @@ def compare_policies(
 
     found = list[Preference | Failure]()
     repeated = RepeatedFailures()
-    for answer in at_once(compare, pairs, judge.concurrency):
-        found.append(answer)
-        repeated.note(answer.reason if isinstance(answer, Failure) else None)
+    ended: BudgetSpent | SameFailure | JudgeStopped | None = None
+    try:
+        for answer in at_once(compare, pairs, judge.concurrency):
+            found.append(answer)
+            repeated.note(answer.reason if isinstance(answer, Failure) else None)
+    except (BudgetSpent, SameFailure, JudgeStopped) as end:
+        ended = end
+        found += [Failure(f"not compared: {end}", end)] * (len(pairs) - len(found))
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
     broken = [answer.reason for answer in found if isinstance(answer, Failure)]
     figures = PreferenceFigures(
@@ -120,6 +126,8 @@ def compare_policies(
         judge.name,
     )
     write_json(config.out / "comparisons.json", to_json(figures))
+    if ended is not None:
+        raise ended
     return figures
 
 

@@ -59,7 +59,10 @@ def not_fetched(path: Path) -> str:
 
 def unreadable(path: Path, problem: str) -> InputError:
     """What to raise for a file that is not what it should be: the problem in words, or that it was
-    never fetched."""
+    never fetched, or holds nothing."""
+    with suppress(OSError, ValueError):
+        if path.is_file() and path.stat().st_size == 0:
+            return InputError(f"{path}: the file is empty; copy or download it again")
     return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
@@ -206,7 +209,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {what}") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from error
+        raise unreadable(path, f"not valid TOML ({error})") from error
 
 
 def array_bytes(array: npt.NDArray[Any]) -> bytes:
@@ -246,9 +249,9 @@ def read_csv(
             reader = csv.DictReader(file, restval="")
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
-                raise InputError(
-                    f"{path}: lacks the column {missing[0]}; its first line must name "
-                    f"{', '.join(columns)}"
+                raise unreadable(
+                    path,
+                    f"lacks the column {missing[0]}; its first line must name {', '.join(columns)}",
                 )
             wanted = [*columns, *optional]
             return [

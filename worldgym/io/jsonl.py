@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
+from worldgym.io.files import not_fetched
 from worldgym.io.text import cleaned
 
 CHECKSUM = "crc32"  # of the bytes before its comma
@@ -232,7 +233,8 @@ def _line(path: Path, number: int, line: bytes, remedy: str, start: int = 0) -> 
 
 
 def _line_error(path: Path, number: int, fault: str, remedy: str) -> InputError:
-    return InputError(f"{path}, line {number}: {fault}; {remedy}")
+    never_fetched = not_fetched(path) if number == 1 else ""
+    return InputError(never_fetched or f"{path}, line {number}: {fault}; {remedy}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -148,6 +148,15 @@ def video_facts(path: Path) -> VideoFacts:
         return VideoFacts((context.height, context.width), fps, context.name, context.pix_fmt or "")
 
 
+def upright_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the frames as they are shown, turned where the file asks for that; one
+    frame is decoded."""
+    for picture in _pictures(path):
+        size = (picture.height, picture.width)
+        return size[::-1] if _quarters(picture.rotation) % 2 else size
+    raise InputError(f"{path}: the video holds no frame; re-record or remove it")
+
+
 def frame_stamps(path: Path) -> Stamps:
     """int64 [N]: when each frame of the file is shown, in units of its clock and in order. Nothing
     is decoded."""

@@ -22,8 +22,8 @@ from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import charge, judge_each, scores
-from worldgym.judges.labels import LabelledClip, read_labels
+from worldgym.judges.judging import Bench, charge, judge_each
+from worldgym.judges.labels import LabelledClip, prepare_clips, read_labels
 from worldgym.judges.vlm import VlmJudge
 from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged
 from worldgym.stats.judge_figures import calibration_figures
@@ -60,6 +60,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
         raise InputError(f"{config.labels}: no video has a known outcome; label some more")
+    prepare_clips(judge, [clip.clip for clip in known])
     charge(judge, config.out)
     repeated = RepeatedFailures()
     judged = list[Judged]()
@@ -88,7 +89,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
         "labels": _labels(config.labels, labelled, known),
         "broken": len(broken),
         **calibration_figures(judged, _threshold(judge)),
-        "robustness": _robustness(judge, known[: config.robustness]) if config.robustness else {},
+        "robustness": _robustness(Bench(judge, repeated), known[: config.robustness]),
     }
     write_atomic(config.out / VERDICTS_NAME, b"".join(lines))
     write_json(config.out / CALIBRATION_NAME, figures)
@@ -131,36 +132,56 @@ def _line(clip: LabelledClip, verdict: Verdict | Failure) -> bytes:
     return json_line({"video": str(clip.clip.video), "known": clip.score, **said})
 
 
-def _robustness(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
+def _robustness(bench: Bench, clips: Sequence[LabelledClip]) -> dict[str, Any]:
+    """SameFailure as for the labelled videos. Without `order` where a question has no options."""
+    if not clips:
+        return {}
+    judge = bench.judge
     rollouts = [clip.clip.rollout() for clip in clips]
     black = [replace(rollout, frames=np.zeros_like(rollout.frames)) for rollout in rollouts]
     still = [
         replace(rollout, frames=np.repeat(rollout.frames[:1], len(rollout.frames), axis=0))
         for rollout in rollouts
     ]
-    found = {"blank": _successes(judge, black), "frozen": _successes(judge, still)}
-    if isinstance(judge, VlmJudge):
-        found["order"] = _changes(judge, rollouts)
+    found = {"blank": _successes(bench, black), "frozen": _successes(bench, still)}
+    if isinstance(judge, VlmJudge) and judge.has_options:
+        found["order"] = _changes(bench, replace(bench, judge=judge.backwards()), rollouts)
     return found
 
 
-def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
-    found = scores(judge, rollouts)
+def _verdicts(bench: Bench, rollouts: Sequence[Rollout]) -> list[Verdict | Failure]:
+    found = list[Verdict | Failure]()
+    for verdict in judge_each(bench.judge, rollouts):
+        found.append(verdict)
+        bench.repeated.note(verdict.reason if isinstance(verdict, Failure) else None)
+    return found
+
+
+def _successes(bench: Bench, rollouts: Sequence[Rollout]) -> dict[str, int]:
+    found = _verdicts(bench, rollouts)
+    scores = [verdict.score for verdict in found if isinstance(verdict, Verdict)]
     return {
         "videos": len(found),
-        "successes": sum(score is not None and is_success(score) for score in found),
-        "unscored": sum(score is None for score in found),
+        "successes": sum(score is not None and is_success(score) for score in scores),
+        "unscored": scores.count(None),
+        "broken": len(found) - len(scores),
     }
 
 
-def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
+def _changes(bench: Bench, turned: Bench, rollouts: Sequence[Rollout]) -> dict[str, int]:
     """How verdicts change when the order of the options is reversed; a judge without position bias
     changes equally often in both directions."""
-    pairs = list(zip(scores(judge, rollouts), scores(judge.backwards(), rollouts), strict=True))
-    both = [(first, second) for first, second in pairs if first is not None and second is not None]
+    pairs = list(zip(_verdicts(bench, rollouts), _verdicts(turned, rollouts), strict=True))
+    scores = [
+        (first.score, second.score)
+        for first, second in pairs
+        if isinstance(first, Verdict) and isinstance(second, Verdict)
+    ]
+    both = [(first, second) for first, second in scores if first is not None and second is not None]
     return {
         "videos": len(pairs),
         "higher": sum(second > first for first, second in both),
         "lower": sum(second < first for first, second in both),
-        "unscored_in_one": sum((first is None) != (second is None) for first, second in pairs),
+        "unscored_in_one": sum((first is None) != (second is None) for first, second in scores),
+        "broken": len(pairs) - len(scores),
     }

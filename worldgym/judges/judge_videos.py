@@ -10,18 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, at_least
 from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.io.user_code import Failure, attempt
-from worldgym.io.video import decode_video, video_facts
+from worldgym.io.video import clock_notes, read_film, upright_size, video_facts
 from worldgym.judges.judge_protocol import Judge, Scaled
 from worldgym.judges.judging import charge, judge_each, paid
-from worldgym.judges.labels import Clip, read_clips
+from worldgym.judges.labels import Clip, prepare_clips, read_clips
+from worldgym.judges.video_frames import picture_notes, rate_notes, sampled
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.video_rates import InstructionCounts, VideoCounts, VideosSummary, video_counts
@@ -62,6 +61,7 @@ def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
         if config.fps == 0 or not math.isfinite(config.fps):
             raise InputError(f"--fps is {config.fps:g}: give a number of frames per second above 0")
     clips = find_clips(config.sources, config.instruction)
+    prepare_clips(judge, clips)
     charge(judge, config.out)
     found = list[Judged]()
     try:
@@ -77,29 +77,16 @@ def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
 
 
 def find_clips(sources: Sequence[Path], instruction: str) -> list[Clip]:
-    """Every video once, in order. InputError where there is none, or one has no instruction."""
-    clips: dict[Path, Clip] = {}
-    for source in sources:
-        if source.is_dir():
-            new = [
-                Clip(path, instruction)
-                for path in sorted(source.rglob("*"))
-                if path.suffix.lower() in SUFFIXES
-            ]
-            if not new:
-                raise InputError(
-                    f"{source}: holds no video ({', '.join(SUFFIXES)}); give files, a list or "
-                    f"another folder"
-                )
-        elif source.suffix == ".jsonl":
-            new = read_clips(source, instruction)
-        elif source.exists():
-            new = [Clip(source, instruction)]
-        else:
-            raise InputError(
-                f"{source}: there is no such video; give files, folders or a list (.jsonl)"
-            )
-        clips |= {clip.video: clip for clip in new}
+    """Every video once with each instruction that a list gives it, or else with this one, in order.
+    InputError where there is none, or one has no instruction."""
+    found = [(_is_list(source), _clips_of(source, instruction)) for source in sources]
+    listed = {clip.video.resolve() for is_list, clips in found if is_list for clip in clips}
+    clips = {
+        (clip.video.resolve(), clip.instruction): clip
+        for is_list, several in found
+        for clip in several
+        if is_list or clip.video.resolve() not in listed  # a list says more of a video
+    }
     if nameless := next(
         (clip.video for clip in clips.values() if not clip.instruction.strip()), None
     ):
@@ -112,6 +99,29 @@ def find_clips(sources: Sequence[Path], instruction: str) -> list[Clip]:
             f"{', '.join(map(str, sources))}: no video; give files, folders or a list (.jsonl)"
         )
     return list(clips.values())
+
+
+def _is_list(source: Path) -> bool:
+    return source.suffix == ".jsonl" and not source.is_dir()
+
+
+def _clips_of(source: Path, instruction: str) -> list[Clip]:
+    """The videos of one source."""
+    if _is_list(source):
+        return read_clips(source, instruction)
+    if not source.exists():
+        raise InputError(
+            f"{source}: there is no such video; give files, folders or a list (.jsonl)"
+        )
+    if not source.is_dir():
+        return [Clip(source, instruction)]
+    inside = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    if not inside:
+        raise InputError(
+            f"{source}: holds no video ({', '.join(SUFFIXES)}); give files, a list or "
+            f"another folder"
+        )
+    return [Clip(path, instruction) for path in inside]
 
 
 def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterator[Judged]:
@@ -135,26 +145,37 @@ def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterat
 def _read(clip: Clip, fps: float | None, judge: Judge) -> tuple[Rollout, dict[str, Any]]:
     """The video at the judge's size and at so many frames per second, and what that was."""
     facts = video_facts(clip.video)
-    size = judge.size_for(facts.size) if isinstance(judge, Scaled) else None
-    frames = decode_video(clip.video, size)
-    chosen = _sampled(len(frames), facts.fps, fps)
-    rollout = clip.rollout(frames[chosen])
+    size = upright_size(clip.video)
+    film = read_film(clip.video, _shown_at(clip, size, judge))
+    drawn = film.frames[:: clip.stride]
+    times = None if film.times is None else film.times[:: clip.stride]
+    rate = None if facts.fps is None else facts.fps / clip.stride
+    chosen = [number * clip.stride for number in sampled(len(drawn), rate, fps, times)]
     looked = {
-        "size": list(facts.size),
-        "judged_at": list(frames.shape[1:3]),
-        "frames": len(frames),
+        "size": list(size),
+        "judged_at": list(film.frames.shape[1:3]),
+        "frames": len(film.frames),
         "looked_at": len(chosen),
+        **({} if len(chosen) == len(film.frames) else {"numbers": chosen}),
+        "fps": facts.fps,
+        "notes": [
+            *film.notes,
+            *clock_notes(film.times),
+            *rate_notes(rate, fps),
+            *picture_notes(film.frames),
+        ],
     }
-    return rollout, {**looked, "fps": facts.fps}
+    return clip.rollout(film.frames[chosen]), looked
 
 
-def _sampled(count: int, fps: float | None, wanted: float | None) -> list[int]:
-    """Numbers of the frames nearest to multiples of 1 / wanted seconds, and the last; all where
-    that would be more."""
-    if wanted is None or fps is None or wanted >= fps:
-        return list(range(count))
-    times = np.arange(0, math.ceil(count * wanted / fps)) * fps / wanted
-    return sorted({*(int(t) for t in np.rint(times) if t < count - 0.5), count - 1})
+def _shown_at(clip: Clip, size: tuple[int, int], judge: Judge) -> tuple[int, int] | None:
+    """(height, width) at which a judge wants a video of this size, whose views stand side by side;
+    None = its own."""
+    views = len(clip.views)
+    if not isinstance(judge, Scaled) or size[1] % views:
+        return None
+    height, width = judge.size_for((size[0], size[1] // views))
+    return height, width * views
 
 
 def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> VideosSummary:
@@ -178,6 +199,7 @@ def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> Video
         paid_usd=math.fsum(paid(v) if isinstance(v, Failure) else v.paid_usd for v in verdicts),
         judge=judge.name,
         settings=judge.settings,
+        notes=count_reasons(note for _, facts, _ in found for note in facts.get("notes", ())),
     )
     write_json(config.out / SUMMARY_NAME, to_json(summary))
     return summary

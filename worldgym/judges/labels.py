@@ -1,4 +1,4 @@
-"""Videos to be judged, human labels of them, and labels as a judge.
+"""Videos to be judged, and human labels of them.
 
 A label file is JSON Lines, append-only; the last line of a labeller on a video counts, and a torn
 last line is ignored:
@@ -18,23 +18,24 @@ may share; it may be left out.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.io.files import sha256_file
 from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
 from worldgym.io.records import from_mapping
 from worldgym.io.video import decode_video, views_of
+from worldgym.judges.judge_protocol import Judge, Scaled
+from worldgym.judges.judging import prepare
 from worldgym.judges.majority import most_said
 from worldgym.tasks.task_digest import frame_digest
-from worldgym.types import ONE_VIEW, Frames, Rollout, Task, Trial, Verdict, Vote, joined_views
+from worldgym.types import ONE_VIEW, Frames, Rollout, Task, Trial, joined_views
 
 RUN_LOG = "log.jsonl"  # beside the labels of a run's videos
 T = TypeVar("T")
@@ -68,17 +69,14 @@ class Clip:
         """
         shown = decode_video(self.video)[:: self.stride] if frames is None else frames
         frames = views_of(shown, self.views, self.video)
-        name = self.video.with_suffix("").as_posix()
-        task = Task(
-            name,
-            self.video.parent.name,
-            frames[0, 0],
-            self.instruction,
-            max(len(frames) - 1, 1),
-            self.partial_credit,
-        )
+        task = self.asked(frames[0, 0], max(len(frames) - 1, 1))
         unknown = np.zeros((len(frames) - 1, 0), np.float32)
         return Rollout(Trial(task, 0, 0), "unknown", frames, unknown, views=self.views)
+
+    def asked(self, frame: Frames, steps: int = 1) -> Task:
+        """The task that the video is judged by, begun from this frame, uint8 [H, W, 3]."""
+        name, group = self.video.with_suffix("").as_posix(), self.video.parent.name
+        return Task(name, group, frame, self.instruction, steps, self.partial_credit)
 
 
 @dataclass(frozen=True)
@@ -109,83 +107,40 @@ class LabelledClip:
         return None if said is None else said[0]
 
 
-class HumanJudge:
-    """Labels behind the judge seam: what people said of exactly these frames. Unscored where nobody
-    did."""
-
-    def __init__(self, labelled: Sequence[LabelledClip], name: str) -> None:
-        self.name = name
-        seen = dict[str, dict[str, Label]]()  # by what was seen, whatever the file is called now
-        for label in (label for clip in labelled for label in clip.labels if label.frames):
-            seen.setdefault(label.frames, {})[label.labeller] = label
-        self._by_frames = {
-            frames: LabelledClip(next(iter(labels.values())).clip, tuple(labels.values()))
-            for frames, labels in seen.items()
-        }
-        self._labellers = sorted({label.labeller for clip in labelled for label in clip.labels})
-
-    @staticmethod
-    def read(path: Path) -> HumanJudge:
-        return HumanJudge(read_labels(path), f"human:{sha256_file(path)[:12]}")
-
-    @property
-    def concurrency(self) -> int:
-        return 1
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        return {"kind": "human", "labellers": self._labellers}
-
-    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        digest = frames_digest(rollout.frames)
-        found = self._by_frames.get(digest)
-        if found is None:
-            return Verdict(
-                None,
-                self.name,
-                "these frames have not been labelled",
-                provenance={"frames": digest},
-            )
-        votes = tuple(Vote(label.score, label.reason) for label in found.labels)
-        provenance = {"frames": digest, "labellers": [label.labeller for label in found.labels]}
-        reason = "; ".join(label.reason for label in found.labels if label.reason)
-        if found.score is None:
-            return Verdict(
-                None,
-                self.name,
-                reason or "the labellers cannot tell, or disagree",
-                votes=votes,
-                provenance=provenance,
-            )
-        return Verdict(found.score, self.name, reason, votes=votes, provenance=provenance)
-
-
-class LaterJudge:
-    """Leaves every rollout to people, who can label a run's videos once they lie on the disk."""
-
-    name = "later"
-    concurrency = 1
-    settings: Mapping[str, Any] = MappingProxyType({"kind": "later"})
-
-    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        return Verdict(
-            None,
-            self.name,
-            "to be judged later: `worldgym judge label` the run, then `worldgym judge rejudge` it",
-        )
-
-
 def frames_digest(frames: Frames) -> str:
     """32 hexadecimal digits of the pixels and their shape. frames: uint8 [T+1, V, H, W, 3]; several
     views count as people saw them, side by side."""
     return frame_digest(joined_views(frames))[:32]
 
 
+def prepare_clips(judge: Judge, clips: Sequence[Clip]) -> None:
+    """Lets a judge look, before the first video, for what it could not judge, whatever the size of
+    the pictures. InputError names it."""
+    size = judge.size_for((1, 1)) if isinstance(judge, Scaled) else (1, 1)
+    nothing = np.zeros((*size, 3), np.uint8)
+    for views in dict.fromkeys(clip.views for clip in clips):
+        prepare(judge, [clip.asked(nothing) for clip in clips if clip.views == views], views)
+
+
 def read_clips(path: Path, instruction: str = "") -> list[Clip]:
-    """The videos of a list or label file, each once, in its order. instruction: of those that come
-    without one."""
+    """The videos of a list or label file, each once with each instruction, in its order.
+    instruction: of those that come without one."""
     clips = _read(path, lambda data, line, clip: clip, instruction)
-    return list({clip.video: clip for clip in clips}.values())
+    return list({(clip.video, clip.instruction): clip for clip in clips}.values())
+
+
+def clips_to_label(path: Path) -> list[Clip]:
+    """The videos of a list or label file. InputError for one with two instructions: a label is of a
+    video, and would not say of which."""
+    clips = read_clips(path)
+    if twice := next(
+        (video for video, n in Counter(c.video for c in clips).items() if n > 1), None
+    ):
+        raise InputError(
+            f"{path}: {twice} has two instructions, and a label would not say which it is of; list "
+            f"them in two files"
+        )
+    return clips
 
 
 def read_labels(path: Path) -> list[LabelledClip]:

@@ -35,11 +35,11 @@ def load_judge(
     if budget_usd is not None:
         raise InputError(f"{path}: this judge costs nothing; remove --budget")
     if str(path) == LATER:
-        from worldgym.judges.labels import LaterJudge
+        from worldgym.judges.human_judges import LaterJudge
 
         return LaterJudge()
     if path.suffix == ".jsonl":
-        from worldgym.judges.labels import HumanJudge
+        from worldgym.judges.human_judges import HumanJudge
 
         if not finished:
             raise InputError(

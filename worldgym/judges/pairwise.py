@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, WorldGymError
 from worldgym.judges.frame_selection import choose_frames, pictures
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, filled, prompt_digest, read_prompt
@@ -93,7 +93,11 @@ class PairwiseJudge:
                 f"rollouts of one"
             )
         forward, paid_forward = self._ask(first, second, task)
-        swapped, paid_swapped = self._ask(second, first, task)
+        try:
+            swapped, paid_swapped = self._ask(second, first, task)
+        except WorldGymError as error:
+            error.paid_usd += paid_forward
+            raise
         swapped = [
             Vote(
                 None if v.score is None else 1.0 - v.score,

@@ -24,9 +24,15 @@ class AskedCurve:
 def progress_rubric(frames: Sequence[int]) -> Rubric:
     """One field a frame, by its number in the video. The score is that of the last."""
     fields = {f"frame_{frame}": {"type": "integer"} for frame in frames}
-    last = f"frame_{frames[-1]}"
     wording = f"The fields {', '.join(fields)} are the frames of these numbers."
-    return Rubric(ALONG, fields, True, wording, lambda answer: percentage(answer[last]))
+    return Rubric(
+        ALONG,
+        fields,
+        True,
+        wording,
+        # every field, so that one that cannot be read is asked for again
+        lambda answer: [percentage(answer[name]) for name in fields][-1],
+    )
 
 
 def read_curve(answer: Answer, frames: Sequence[int], rubric: Rubric) -> Curve:

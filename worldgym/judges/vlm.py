@@ -154,6 +154,11 @@ class VlmJudge:
         return turned
 
     @property
+    def has_options(self) -> bool:
+        """Whether its questions list options, which have an order."""
+        return self.config.rubric != "progress"
+
+    @property
     def name(self) -> str:
         """vlm:MODEL:12 digits that change with the prompt and with everything else that the answers
         depend on."""

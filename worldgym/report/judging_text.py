@@ -31,6 +31,7 @@ def videos_text(found: VideosSummary) -> str:
     )
     lines.append(f"{found.unscored} unscored and {found.failed} failed videos are in no rate.")
     lines.append(named_reasons(found.reasons, "video"))
+    lines += [f"{number_of(row.trials, 'video')}: {row.reason}." for row in found.notes]
     if found.cost_usd:
         lines.append(
             f"The answers cost {found.cost_usd:.2f} USD, of which {found.paid_usd:.2f} "

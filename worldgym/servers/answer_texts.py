@@ -67,6 +67,8 @@ def percentage(said: Any) -> float:
 
     ValueError for anything else, and for numbers above 0 and up to 1 without a percent sign, which
     may be meant as fractions."""
+    if isinstance(said, str) and any("<su" in unicodedata.decomposition(c) for c in said):
+        raise ValueError(f"{reprlib.repr(said)} has raised or lowered digits")
     number, signed = said, False
     if isinstance(said, str) and (match := PERCENT.fullmatch(_bare(said))):
         number, signed = float(match[1]), match[2] is not None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from worldgym.errors import InputError
 if TYPE_CHECKING:
     import httpx2
 
+AUTOMATIC = zlib.MAX_WBITS | 32  # the header says whether it is gzip or zlib
 PROXIES = ("http", "https", "socks5", "socks5h")
 Pairs = Mapping[str, str]
 
@@ -47,7 +49,8 @@ def http_client(
             request.url = request.url.copy_merge_params(dict(query))
 
     def hold(response: httpx2.Response) -> None:
-        """Reads the body itself, up to `most` bytes: the libraries would read any number."""
+        """Reads the body itself, up to `most` bytes: the libraries would read any number, and
+        unpack to any number what a server compresses though nobody asked for that."""
         parts = list[bytes]()
         size = 0
         stream = response.stream
@@ -61,7 +64,13 @@ def http_client(
                 parts.append(part)
         finally:
             stream.close()
-        response.stream = httpx2.ByteStream(b"".join(parts))
+        body = b"".join(parts)
+        if packing := response.headers.pop("content-encoding", ""):
+            try:
+                body = _unpacked(body, packing, most)
+            except ValueError as error:
+                raise httpx2.RemoteProtocolError(str(error)) from None
+        response.stream = httpx2.ByteStream(body)
 
     return httpx2.Client(
         transport=_transport(address, clock),
@@ -69,6 +78,23 @@ def http_client(
         event_hooks={"request": [prepare], "response": [hold]},
         headers={"accept-encoding": "identity"},
     )
+
+
+def _unpacked(body: bytes, packing: str, most: int) -> bytes:
+    """A body's bytes by its Content-Encoding. ValueError for a coding that is not known here, what
+    is damaged, and more than `most` bytes."""
+    coding = packing.strip().lower()
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"the answer is coded as {coding[:40]}, which was not asked for")
+    try:
+        unpacked = zlib.decompressobj(wbits=AUTOMATIC).decompress(body, most + 1)
+    except zlib.error as error:
+        raise ValueError(f"the answer is damaged ({error})") from None
+    if len(unpacked) > most:
+        raise ValueError(f"the answer has more than {most} bytes")
+    return unpacked
 
 
 class _Clock:

@@ -109,7 +109,8 @@ def read_completion(body: bytes) -> Reply:
     try:
         data = json.loads(body)
         choice = data["choices"][0]
-        usage = data.get("usage") or {}
+        told = data.get("usage")
+        usage = told if isinstance(told, dict) else {}
         message = choice["message"]
         ending = ending_of(choice.get("finish_reason"), "length", ("content_filter",))
         refusal = message.get("refusal")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +34,9 @@ MAX_REPLY = 4 * 2**20  # bytes of one HTTP body; a verdict has a few thousand
 MAX_PICTURE_REPLY = 32 * 2**20  # the same of an answer that is a picture, in base64
 MOST_TOKENS = 10**9  # of one answer; a server that says more has miscounted
 TAKEN = 2000  # bytes of a body that is no answer, for the complaint about it
+LONGEST = 86_400  # seconds for one answer
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
+HARMLESS = ("prompt_cache_key",)  # names in `extra` that only look secret
 SECRET = re.compile(r"key|token|secret|auth|password|cookie|credential|signature", re.IGNORECASE)
 ENVIRONMENT = "env:"  # begins a value that is the name of an environment variable
 NORMAL = {
@@ -44,7 +47,8 @@ NORMAL = {
     "stop_sequence",
 }  # what servers call an answer that ended by itself
 FILTERED = re.compile(
-    r"content[_ ]?(filter|policy|management)|safety system|responsible", re.IGNORECASE
+    r"content[_ ]?(filter|policy|management)|safety system|responsible|moderation|flagged",
+    re.IGNORECASE,
 )
 
 
@@ -83,6 +87,8 @@ class Server:
                 "server.base_url has a query: write what follows the ? as  query = { NAME = "
                 '"VALUE" }  in [server]'
             )
+        if address.fragment:
+            raise InputError("server.base_url has a # and more, which is never sent: remove it")
         if address.scheme not in ("http", "https") or not address.hostname or address.username:
             raise InputError(
                 "server.base_url must look like http://HOST:PORT/v1, without a user or password"
@@ -100,10 +106,18 @@ class Server:
                     )
         if not self.model.strip():
             raise InputError("server.model is empty; name the model, because there is no default")
-        if not (self.timeout_seconds > 0 and self.attempts >= 1 and 1 <= self.concurrency <= 256):
+        if wrong := [name for name in self.headers if not HEADER_NAME.fullmatch(name)]:
+            raise InputError(f'server.headers: "{wrong[0]}" is no name that a header can have')
+        if secret := [*_secret_texts(self.extra)]:
             raise InputError(
-                "server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 "
-                "and 256"
+                f'server.extra: "{secret[0]}" looks secret, and logs hold these fields; give it in '
+                f'headers or query, as "{ENVIRONMENT}NAME" with the variable\'s name'
+            )
+        timely = 0 < self.timeout_seconds <= LONGEST
+        if not (timely and self.attempts >= 1 and 1 <= self.concurrency <= 256):
+            raise InputError(
+                f"server.timeout_seconds must be above 0 and at most {LONGEST}, attempts 1 or "
+                f"more, concurrency between 1 and 256"
             )
 
     def line(self, default_key: str, default_url: str, most: int) -> Endpoint:
@@ -144,6 +158,18 @@ class Endpoint(NamedTuple):
     url: str
     client: httpx2.Client
     secrets: tuple[str, ...]
+
+
+def _secret_texts(fields: Any) -> Iterator[str]:
+    """Names of texts, at any depth, that look like secrets; a number such as max_tokens is none."""
+    if isinstance(fields, Mapping):
+        for name, value in fields.items():
+            if isinstance(value, str) and SECRET.search(name) and name not in HARMLESS:
+                yield name
+            yield from _secret_texts(value)
+    elif isinstance(fields, list | tuple):
+        for value in fields:
+            yield from _secret_texts(value)
 
 
 def _secret(table: Mapping[str, Any]) -> list[str]:
@@ -230,8 +256,11 @@ def fault(status: int, complaint: str, retry_after: str | None) -> Exception:
         return Stopped(words, "its quota is spent; top it up, then run this again")
     if status in (408, 409, 420, 424, 425, 429, 449, 499) or (status >= 500 and status != 501):
         return Busy(words, _seconds(retry_after))
+    filtered = FILTERED.search(complaint) is not None
     if status in (400, 413, 422) and "API_KEY_INVALID" not in complaint:  # Gemini's 400
-        return Rejected(words, FILTERED.search(complaint) is not None)
+        return Rejected(words, filtered)
+    if status == 403 and filtered:  # of this question; any other 403 is of the key
+        return Rejected(words, filtered)
     # redirects too: an address that is not the server's own
     return Stopped(words, "check key, model and base_url")
 

@@ -104,8 +104,8 @@ class VoteCache:
         if not path.exists():
             return None
         try:
-            return Reply(**read_json(path, "a cached vote"))
-        except (InputError, TypeError):  # damaged: buy it again
+            return from_mapping(Reply, read_json(path, "a cached vote"))
+        except (InputError, ValueError):  # damaged: buy it again
             return None
 
 
@@ -119,10 +119,11 @@ class Price:
     def __post_init__(self) -> None:
         both = (self.usd_per_million_input, self.usd_per_million_output)
         if (both[0] is None) != (both[1] is None) or any(
-            price is not None and price < 0 for price in both
+            price is not None and not 0 <= price < math.inf for price in both
         ):
             raise InputError(
-                "price needs usd_per_million_input and usd_per_million_output, both 0 or more"
+                "price needs usd_per_million_input and usd_per_million_output, both numbers from 0 "
+                "on"
             )
 
     def of(self, reply: Reply) -> float:

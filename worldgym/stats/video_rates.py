@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from worldgym.stats.failure_reasons import FailureReasons
+from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
 from worldgym.stats.success_rates import wilson_rate
 
 
@@ -33,7 +33,8 @@ class InstructionCounts(VideoCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class VideosSummary(VideoCounts):
-    """What OUT/summary.json holds. settings: of the judge."""
+    """What OUT/summary.json holds. settings: of the judge.   notes: what is odd about videos, and
+    about how many."""
 
     reasons: FailureReasons
     instructions: tuple[InstructionCounts, ...]
@@ -41,6 +42,7 @@ class VideosSummary(VideoCounts):
     paid_usd: float
     judge: str
     settings: Mapping[str, Any]
+    notes: tuple[ReasonCount, ...] = ()
 
 
 def video_counts(scores: Sequence[float], unscored: int, failed: int) -> VideoCounts:
