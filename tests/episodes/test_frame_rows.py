@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,3 +228,20 @@ def test_what_was_done_when_it_was_stopped_is_not_done_again(tmp_path: Path, mor
     assert stopped == (["a", "c", "e"] if more else ["b", "d"])
     np.testing.assert_array_equal(rows, means.anew())
     assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_what_killed_processes_left_is_removed_and_what_is_being_written_is_not(
+    means: Means,
+) -> None:
+    cache = means.root / "cache"
+    left, fresh, held = (cache / f".means.npy.{name}" for name in ("left", "fresh", "held"))
+    for file in (left, fresh, held):
+        file.write_bytes(b"rows")
+    long_ago = time.time() - 3600
+    for file in (left, held):
+        os.utime(file, (long_ago, long_ago))
+    with held.open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        write(EpisodeStore(means.root), "h", 7, 2)
+        means.open()
+        assert not left.exists() and fresh.exists() and held.exists()

@@ -248,7 +248,7 @@ def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
         lambda path: read_lines(path, "a log", "restore it"),
         read_array,
     ):
-        with pytest.raises(InputError, match="x: only git-lfs's pointer .* git lfs pull"):
+        with pytest.raises(InputError, match=r"x: only git-lfs's pointer .* git lfs pull"):
             read(tmp_path / "x")
     for name in ("y", "absent", "."):
         assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"

@@ -11,10 +11,13 @@ cache folder, under a digest of the store's path."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +91,7 @@ class RowCache:
     def _build(self, folders: Sequence[Path], contents: Contents) -> Path:
         """In the first folder that can be written: into a temporary file, then index away, rows in,
         index in. No moment shows a wrong pair."""
-        folder, temporary = _temporary(folders, self.data)
+        folder, temporary, held = _temporary(folders, self.data)
         before = self._known(folder)
         done = set[str]()
         try:
@@ -102,6 +105,7 @@ class RowCache:
             self._put(folder, temporary, contents)
         finally:
             temporary.unlink(missing_ok=True)
+            os.close(held)
         return folder
 
     def _put(
@@ -154,8 +158,9 @@ def cache_folders(store: EpisodeStore) -> tuple[Path, Path]:
     return store.root / "cache", cache_folder("stores") / digest
 
 
-def _temporary(folders: Sequence[Path], name: str) -> tuple[Path, Path]:
-    """=> (folder, new empty file in it)."""
+def _temporary(folders: Sequence[Path], name: str) -> tuple[Path, Path, int]:
+    """=> (folder, new empty file in it, its handle, which is locked while it is open). Those that
+    killed processes left there are removed."""
     reasons = []
     for folder in folders:
         try:
@@ -164,11 +169,28 @@ def _temporary(folders: Sequence[Path], name: str) -> tuple[Path, Path]:
         except OSError as error:
             reasons.append(f"cannot write {folder}: {error.strerror}")
             continue
-        os.close(handle)
-        return folder, Path(temporary)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        for other in folder.glob(f".{name}.*"):
+            if other != Path(temporary):
+                _remove_left(other)
+        return folder, Path(temporary), handle
     raise InputError(
         f"{'; '.join(reasons)}; make one of them writable, or name another with XDG_CACHE_HOME"
     )
+
+
+def _remove_left(file: Path) -> None:
+    """Removes a temporary file that no process holds; one of the last minute may not be held so
+    far."""
+    try:
+        if time.time() - file.stat().st_mtime < 60:
+            return
+        with file.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+    except OSError:  # held, or gone
+        return
 
 
 def _unchanged(before: Contents, contents: Contents) -> list[str]:

@@ -7,7 +7,7 @@ shows at a glance. Axes legend: N frames, H height, W width, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +60,7 @@ class Hdf5Source:
             for path in files
         ]
         self.files = dict(zip(distinct(names), files, strict=True))
+        self._demos: dict[Path, dict[str, str]] = {}
         with _first_readable(files) as file:
             self.kind = (
                 "hdf5 (robomimic)"
@@ -142,12 +143,18 @@ class Hdf5Source:
             return self.files[name], ""
         for stem in sorted(self.files, key=len, reverse=True):
             demo = name.removeprefix(f"{stem}-") if stem else name
-            known = _paths(self.files[stem]) if demo != name or not stem else {}
+            known = self._known(self.files[stem]) if demo != name or not stem else {}
             if demo in known:
                 return self.files[stem], known[demo]
         if "" in self.files and name == self.root.stem:
             return self.root, ""
         raise no_episode(self.root, name)
+
+    def _known(self, path: Path) -> Mapping[str, str]:
+        """`_paths`, listed once: a file may hold thousands."""
+        if path not in self._demos:
+            self._demos[path] = _paths(path)
+        return self._demos[path]
 
     def _numbers(
         self, group: Group, named: str, usual: Sequence[str], words: tuple[str, str, str]
