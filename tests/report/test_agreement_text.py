@@ -50,3 +50,13 @@ def test_agreement_tells_bias_line_and_regret_with_intervals() -> None:
 
 def test_agreement_counts_trainings() -> None:
     assert "6 policies of 1 training, 6 tasks" in told(grid("grasp@{}k"))
+
+
+def test_agreement_says_which_tasks_order_the_policies() -> None:
+    assert "of all policies" not in told(grid())
+    some = told([cell for cell in grid() if (cell.policy, cell.task) != ("p0", "t0")])
+    assert "(0 = same order; over the 5 tasks of all policies)" in some
+    apart = [cell for cell in grid() if cell.task == f"t{cell.policy[1:]}"]
+    assert "MMRV and top-1 regret: not defined, because no task is known for every" in told(apart)
+    alone = [cell for cell in grid() if cell.policy == "p0"]
+    assert "MMRV" not in told(alone)

@@ -199,8 +199,8 @@ def test_checkpoints_of_one_training_count_as_one() -> None:
         agreement_of_cells(grid([f"p{i}" for i in range(6)])),
         agreement_of_cells(grid([f"p@{i}k" for i in range(6)])),
     )
-    assert apart.units == {"policies": 6, "families": 6, "tasks": 6}
-    assert series.units == {"policies": 6, "families": 1, "tasks": 6}
+    assert apart.units == {"policies": 6, "families": 6, "tasks": 6, "common_tasks": 6}
+    assert series.units == {"policies": 6, "families": 1, "tasks": 6, "common_tasks": 6}
     assert (
         apart.pearson == series.pearson
         and apart.intervals["pearson"]["tasks"] == series.intervals["pearson"]["tasks"]

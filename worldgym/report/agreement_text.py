@@ -55,11 +55,25 @@ def _gaps(found: Agreement) -> list[str]:
     ]
     if found.mmrv is not None:
         mmrv = _bracketed(_ranges(found, "mmrv", "{:.3f}"))
-        lines.append(f"MMRV over policy means {found.mmrv:.3f} (0 = same order){mmrv}")
+        what = "0 = same order" + _common(found)
+        lines.append(f"MMRV over policy means {found.mmrv:.3f} ({what}){mmrv}")
         regret = _bracketed(_ranges(found, "top1_regret", "{:.3f}"))
-        what = "true rate of the best policy minus that of the world model's best"
+        what = "true rate of the best policy minus that of the world model's best" + _common(found)
         lines.append(f"top-1 regret {found.top1_regret:.3f} ({what}){regret}")
+    elif found.units["policies"] > 1:
+        lines.append(
+            "MMRV and top-1 regret: not defined, because no task is known for every policy, and "
+            "rates on different tasks do not order them"
+        )
     return lines
+
+
+def _common(found: Agreement) -> str:
+    """Which tasks order the policies, where these are not all."""
+    common = found.units["common_tasks"]
+    if common == found.units["tasks"]:
+        return ""
+    return f"; over the {number_of(common, 'task')} of all policies"
 
 
 def _policies(number: int) -> str:

@@ -59,7 +59,8 @@ class Agreement:
     """cells in which both rates are known"""
     units: Mapping[str, int]
     """number of policies, tasks and families: checkpoints of one training are one family, and what
-    is drawn again, or left out, "over policies" is a family"""
+    is drawn again, or left out, "over policies" is a family; common_tasks: those that every policy
+    has"""
     pearson: float | None
     """Pearson's r of the two rates"""
     spearman: float | None
@@ -76,7 +77,7 @@ class Agreement:
     policy_mean_only_pearson_real_means: float | None
     """the same with each policy's true mean"""
     mean_abs_gap: float | None
-    """mean distance of the policies' mean rates, in points"""
+    """mean distance of the policies' mean rates, each over its own cells, in points"""
     rmse: float | None
     """root mean square distance of the cells' rates, in points"""
     bias: Bias | None
@@ -86,18 +87,21 @@ class Agreement:
     task_bias: tuple[Bias, ...]
     """the same by task"""
     mmrv: float | None
-    """mean maximum rank violation of SIMPLER, over the policies' means, in [0, 1]; 0 is best"""
+    """mean maximum rank violation of SIMPLER, over the policies' means on their common tasks, in
+    [0, 1]; 0 is best; null where no task is common to all"""
     mmrv_variants: Mapping[str, float]
     """other definitions of it by name (see mmrv.py)"""
     top1_regret: float | None
-    """true rate of the truly best policy minus that of the world model's best, in [0, 1]"""
+    """true rate of the truly best policy minus that of the world model's best, in [0, 1], on their
+    common tasks"""
     noise_free: Mapping[str, NoiseFree]
     """without the noise of few trials, by what is known of the initial frames: "measured", or
     "independent" and "shared" where it is unknown"""
     noise_ceiling: NoiseCeiling | None
     """r of a perfect evaluator; null where numbers of trials are unknown"""
     intervals: Ranges = field(default_factory=dict)
-    """95 % intervals by measure, bootstrapped over tasks and over policies; null below five"""
+    """95 % intervals by measure, bootstrapped over tasks and over policies; null below five, and
+    where drawing again shows no spread"""
     leave_one_out: Ranges = field(default_factory=dict)
     """smallest and largest value when one task, or one policy, is left out"""
 
@@ -116,20 +120,19 @@ def agreement_of_cells(
     values = {name: _known(measure(once)[0]) for name, measure in plain.items()}
     spans = bootstrap(plain, cells)
     bias = _bias(pairs, values.pop("bias"), spans.pop("bias"))
-    world, truth, weights = cells.policy_means(once)
-    several = weights.shape[1] > 1
-    if not several:  # one policy has no order
+    world, truth, _ = cells.policy_means(once)
+    if levels(cells.policies) < 2:  # one policy has no order
         values |= {"mmrv": None, "top1_regret": None}
-    variants = {
-        name: float(weighted_mmrv(world, truth, weights, name)[0]) for name in VARIANTS if several
-    }
+    ordered = values["mmrv"] is not None
+    compared = cells.compared_means(once)
+    variants = {name: float(weighted_mmrv(*compared, name)[0]) for name in VARIANTS if ordered}
     free = {
         name: _noise_free(cells, noise, spans["pearson"])
         for name, noise in noises(pairs, separate).items()
     }
     return Agreement(
         n=len(pairs),
-        units={"policies": levels(cells.policies), **_units(cells)},
+        units=_units(cells),
         **values,
         policy_mean_only_pearson=_of_means(cells, world),
         policy_mean_only_pearson_real_means=_of_means(cells, truth),
@@ -153,15 +156,15 @@ def measures(cells: Cells) -> dict[str, Measure]:
         "policy_centred_pearson": partial(_centred_pearson, cells, cells.policies),
         "task_centred_pearson": partial(_centred_pearson, cells, cells.tasks),
         **gap_measures(cells),
-        "mmrv": lambda weights: weighted_mmrv(*cells.policy_means(weights)),
-        "top1_regret": lambda weights: weighted_regret(*cells.policy_means(weights)),
+        "mmrv": lambda weights: weighted_mmrv(*cells.compared_means(weights)),
+        "top1_regret": lambda weights: weighted_regret(*cells.compared_means(weights)),
     }
 
 
 def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
     """95 % intervals of measures, by bootstrap over tasks and over families of policies.
 
-    None below MIN_LEVELS groups, or where the measure is not defined.
+    None below MIN_LEVELS groups, where the measure is not defined, or without spread.
     """
     once = np.ones((1, len(cells.world)))
     spans = dict[str, dict[str, Span | None]]()
@@ -242,7 +245,12 @@ def _noise_free(cells: Cells, noise: SamplingNoise, spans: Mapping[str, Span | N
 
 
 def _units(cells: Cells) -> dict[str, int]:
-    return {"families": levels(cells.families), "tasks": levels(cells.tasks)}
+    return {
+        "policies": levels(cells.policies),
+        "families": levels(cells.families),
+        "tasks": levels(cells.tasks),
+        "common_tasks": len(np.unique(cells.tasks[cells.common])),
+    }
 
 
 def _ceiling(

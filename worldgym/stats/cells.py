@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgym.stats.per_frame import Indices, Numbers, label_numbers
+from worldgym.stats.per_frame import Flags, Indices, Numbers, label_numbers
 from worldgym.stats.series import training
 from worldgym.stats.success_rates import Interval
 
@@ -83,13 +83,30 @@ class Cells:
         """What may be drawn again: tasks, and families of policies."""
         return {"tasks": self.tasks, "policies": self.families}
 
+    @property
+    def common(self) -> Flags:
+        """Which cells are of a task that every policy has: [N]."""
+        there = np.zeros((levels(self.tasks), levels(self.policies)), np.bool_)
+        there[self.tasks, self.policies] = True
+        everywhere: Flags = np.logical_and.reduce(there, axis=1)
+        return everywhere[self.tasks]
+
     def policy_means(self, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """(world, truth, weight), each [B, P], for weights of the cells [B, N].
 
         A mean is that of the policy's cells, 0 without weight. A policy weighs 1 where each of its
-        cells does, and twice that where all of them are drawn twice.
+        cells does, and twice that where all of them are drawn twice. Policies may have different
+        tasks, so these means do not order them; see `compared_means`.
         """
-        member = np.eye(levels(self.policies))[self.policies]  # [N, P]
+        return self._means(weights, np.ones(len(self.policies), np.bool_))
+
+    def compared_means(self, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """The same over the tasks that all policies have: a policy that was tried on easy tasks
+        alone is not the better for it. No policy has a weight where there is no such task."""
+        return self._means(weights, self.common)
+
+    def _means(self, weights: Numbers, counted: Flags) -> tuple[Numbers, Numbers, Numbers]:
+        member = np.eye(levels(self.policies))[self.policies] * counted[:, None]  # [N, P]
         total = weights @ member
         known = np.where(total > 0, total, 1.0)
         world, truth = ((weights * rates) @ member / known for rates in (self.world, self.truth))
