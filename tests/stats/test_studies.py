@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.io.json_form import to_json
 from worldgym.io.run_records import TrialRecord
+from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.studies import PolicyEstimate, estimate
 from worldgym.stats.tables import RealTrial
 
@@ -171,3 +175,45 @@ def test_wrong_names_and_levels_get_one_sentence() -> None:
         estimate(run(), [RealTrial("nobody", "door/0", "", 1.0)])
     with pytest.raises(InputError, match="level"):
         estimate(run(), real(5), level=95)
+
+
+rows = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0]), st.sampled_from("ab")),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows, st.randoms(use_true_random=False), st.booleans(), st.booleans())
+def test_the_order_of_rows_says_nothing(
+    found: list[tuple[int, float, str]], random: Random, mixture: bool, corrected: bool
+) -> None:
+    """Of the real table and of the log, to the last bit; repeats, partial credit and all."""
+    records = [
+        record(policy, f"{group}/{i}", ((i * k) % 7) / 6, repeat=k)
+        for policy in ("good", "poor")
+        for group in ("door", "lid")
+        for i in range(12)
+        for k in range(2)
+    ]
+    trials = [
+        RealTrial(policy, f"{'door' if i % 2 else 'lid'}/{i}", "" if group == "a" else group, score)
+        for policy in ("good", "poor")
+        for i, score, group in found
+    ]
+    outcomes = [
+        ("x", group, i % 2 == 0, (i % 2 == 0) ^ (i % 5 == 3))
+        for group in ("door", "lid")
+        for i in range(14)
+    ]
+    calibration = EvaluatorCalibration.of("w", "j", outcomes) if corrected else None
+
+    def by_policy() -> dict[str, PolicyEstimate]:
+        estimates = estimate(records, trials, mixture=mixture, calibration=calibration).estimates
+        return {e.policy: e for e in estimates}
+
+    before = by_policy()
+    random.shuffle(records)
+    random.shuffle(trials)
+    assert by_policy() == before

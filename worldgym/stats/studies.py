@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -148,22 +149,31 @@ def _reading(
 def _frames(
     real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]], says: Says
 ) -> Frames:
-    """One value per initial frame on each side, groups numbered."""
-    trials: dict[str, list[RealTrial]] = defaultdict(list)
+    """One value per initial frame on each side, in the order of their names, groups numbered: rows
+    may come in any order."""
+    found: dict[str, list[RealTrial]] = defaultdict(list)
     for trial in real:
-        trials[trial.task].append(trial)
-    group_of = {task: own[0].group or task for task, own in trials.items()}
-    group_of |= {task: own[0].group for task, own in generated.items()}
+        found[trial.task].append(trial)
+    trials = dict(sorted(found.items()))
+    group_of = {
+        task: min((t.group for t in own if t.group), default=task) for task, own in trials.items()
+    }
+    group_of |= {task: min(r.group for r in own) for task, own in generated.items()}
     number = {group: i for i, group in enumerate(sorted(set(group_of.values())))}
-    twin = {task: float(np.mean([says(r) for r in own])) for task, own in generated.items()}
-    extra = [task for task in generated if task not in trials]
+    twin = {task: _mean([says(r) for r in own]) for task, own in generated.items()}
+    extra = sorted(task for task in generated if task not in trials)
     return Frames(
-        real=np.array([np.mean([trial.score for trial in own]) for own in trials.values()]),
+        real=np.array([_mean([trial.score for trial in own]) for own in trials.values()]),
         twin=np.array([twin.get(task, np.nan) for task in trials]),
         groups=np.array([number[group_of[task]] for task in trials], int),
         extra=np.array([twin[task] for task in extra], np.float64),
         extra_groups=np.array([number[group_of[task]] for task in extra], int),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """To the last bit the same in any order."""
+    return math.fsum(values) / len(values)
 
 
 def _generated(record: TrialRecord) -> float:
