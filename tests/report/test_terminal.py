@@ -95,7 +95,7 @@ def test_many_policies_get_a_row_each() -> None:
         "policy-5",
         "100|100",
         "0",
-        "50|100",
+        "50",
     ]
     assert max(map(len, lines)) <= 80
 

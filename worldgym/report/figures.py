@@ -72,10 +72,10 @@ def cell_text(cell: SuccessCounts) -> str:
         text += f" ({cell.successes:g} of {cell.trials}; {interval})"
     if cell.truth_rate is not None:
         interval = span(cell.truth_low, cell.truth_high)
-        text += (
-            f"; truth {percent(cell.truth_rate)} ({cell.truth_successes:g} of "
-            f"{cell.truth_trials}; {interval})"
-        )
+        counts = "tasks weighted as here"
+        if cell.truth_pooled:
+            counts = f"{cell.truth_successes:g} of {cell.truth_trials}"
+        text += f"; truth {percent(cell.truth_rate)} ({counts}; {interval})"
     return text
 
 

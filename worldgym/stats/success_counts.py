@@ -4,17 +4,20 @@ tasks of a policy."""
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from worldgym.errors import InputError
 from worldgym.io.attempts import Attempted
 from worldgym.stats.planned_trials import AbsentTrials
 from worldgym.stats.run_calibration import RunCalibration
-from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
+from worldgym.stats.success_rates import Rate, score_rate, wilson_interval
+from worldgym.types import ROUNDING
 
 Key = tuple[str, str]  # policy, group
 Counted = tuple[float, int]  # successes, trials
@@ -71,11 +74,20 @@ class SuccessCounts:
     truth_successes: float = 0
     """true successes among these"""
     truth_rate: float | None = None
-    """true success rate; null where it is unknown"""
+    """true success rate, in which every task weighs as its scored trials do in `rate`; null where
+    it is unknown of one of them"""
     truth_low: float = 0.0
-    """lower end of its 95 % Wilson interval"""
+    """lower end of its 95 % interval (Wilson's; no shorter than the tasks' own ones joined, where
+    their weights are not their numbers of true trials)"""
     truth_high: float = 1.0
     """upper end"""
+
+    @property
+    def truth_pooled(self) -> bool:
+        """Whether `truth_rate` is the share of the true successes, because tasks weigh alike."""
+        if self.truth_rate is None or not self.truth_trials:
+            return False
+        return abs(self.truth_rate - self.truth_successes / self.truth_trials) < ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +135,7 @@ def success_numbers(
         "corrected": None if calibration is None else _corrected(trials, calibration),
         "truth_trials": truth.trials,
         "truth_successes": _whole(truth.successes),
-        "truth_rate": truth.value,
+        "truth_rate": truth.rate,
         "truth_low": truth.low,
         "truth_high": truth.high,
     }
@@ -149,13 +161,71 @@ def _corrected(trials: Sequence[Attempted], calibration: RunCalibration) -> Rate
     return RateInterval(right.value, right.low, right.high)
 
 
-def _truth(trials: Sequence[Attempted], known: Mapping[Key, Counted]) -> Rate:
-    """The true rate: of single trials where they are known, else of their group."""
+@dataclass(frozen=True)
+class _Truth:
+    """successes, trials: of all that is known."""
+
+    successes: float
+    trials: int
+    rate: float | None
+    low: float
+    high: float
+
+
+def _truth(trials: Sequence[Attempted], known: Mapping[Key, Counted]) -> _Truth:
+    """The true rate: of single trials where they are known, else of their group. Groups weigh as
+    they do in the rate of the scored trials, so that a world that is right about each of them is
+    right about all."""
+    found = _true_counts(trials, known)
+    total = math.fsum(successes for successes, _ in found.values())
+    count = sum(n for _, n in found.values())
+    weights = Counter((r.policy, r.group) for r in trials if r.score is not None)
+    if not weights:  # nothing to compare it with
+        weights = Counter({key: n for key, (_, n) in found.items()})
+    if any(key not in found for key in weights):
+        return _Truth(total, count, None, 0.0, 1.0)
+    counted = [(weights[key], *found[key]) for key in sorted(weights)]
+    return _Truth(total, count, *_weighted(counted))
+
+
+def _true_counts(trials: Sequence[Attempted], known: Mapping[Key, Counted]) -> dict[Key, Counted]:
+    """True successes and trials of each group, where there are any."""
     single = _truths(trials)
-    told = {(r.policy, r.group) for r in trials if (r.policy, r.task) in single}
-    whole = [known[key] for key in {(r.policy, r.group) for r in trials} - told if key in known]
-    successes = math.fsum([*single.values(), *(successes for successes, _ in whole)])
-    return wilson_rate(successes, len(single) + sum(count for _, count in whole))
+    own = defaultdict[Key, list[bool]](list)
+    for policy, task, group in sorted({(r.policy, r.task, r.group) for r in trials}):
+        if (policy, task) in single:
+            own[policy, group].append(single[policy, task])
+    whole = {(r.policy, r.group) for r in trials} - own.keys()
+    return {
+        **{key: (float(sum(truths)), len(truths)) for key, truths in own.items()},
+        **{key: known[key] for key in sorted(whole) if key in known and known[key][1]},
+    }
+
+
+def _weighted(groups: Sequence[tuple[int, float, int]]) -> tuple[float | None, float, float]:
+    """(rate, low, high) over groups of (weight, successes, trials > 0).
+
+    Weights like the trials: the pooled rate and its Wilson interval. Else Wilson's at the effective
+    number of trials (L. Kish (1965), Survey Sampling, section 11.7), no shorter than the groups'
+    own intervals joined as by G. Y. Zou and A. Donner (2008), Statistics in Medicine 27, 1693-1702:
+    the former alone covers 89 % where a group with few trials varies most.
+    """
+    if not groups:
+        return None, 0.0, 1.0
+    weights, successes, trials = np.array(groups, np.float64).T
+    N = float(trials.sum())
+    if np.all(weights * N == trials * weights.sum()):
+        total = math.fsum(successes)
+        return total / N, *wilson_interval(total, N)
+    share = weights / weights.sum()
+    rates = successes / trials
+    rate = float(np.clip(share @ rates, 0.0, 1.0))
+    worth = 1.0 / float(share**2 @ (1 / trials))
+    low, high = wilson_interval(rate * worth, worth)
+    lows, highs = np.array([wilson_interval(s, n) for _, s, n in groups]).T
+    below = float(np.linalg.norm(share * (rates - lows)))
+    above = float(np.linalg.norm(share * (highs - rates)))
+    return rate, max(0.0, min(low, rate - below)), min(1.0, max(high, rate + above))
 
 
 def _truths(trials: Iterable[Attempted]) -> dict[tuple[str, str], bool]:
