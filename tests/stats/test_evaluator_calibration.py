@@ -9,9 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.stats.evaluator_calibration import EvaluatorCalibration
+from worldgym.stats.evaluator_calibration import (
+    EvaluatorCalibration,
+    _likelihood,
+    _pair,
+)
 from worldgym.stats.judge_calibration import Corrected
 from worldgym.stats.run_calibration import (
     calibration_of_run,
@@ -163,3 +169,91 @@ def test_it_lies_in_the_run_and_belongs_to_world_and_judge(tmp_path: Path) -> No
     assert evaluator_calibration_of(tmp_path, None, "j", "w") is None
     with pytest.raises(InputError, match="is of a judge alone"):
         evaluator_calibration_of(tmp_path, path, "j", "w")
+
+
+def few(seed: int) -> EvaluatorCalibration:
+    """Of two tasks with a few videos each, so that some draws do not tell success from failure."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 6))
+    return EvaluatorCalibration.of(
+        "w",
+        "j",
+        [
+            ("x", task, i % 2 == 0, bool(rng.random() < (0.5 if i % 2 else 0.6)))
+            for task in "ab"
+            for i in range(count)
+        ],
+    )
+
+
+def said(tasks: str, successes: int, trials: int = 10) -> dict[str, tuple[list[bool], list[str]]]:
+    return {
+        t: ([i < successes for i in range(trials)], [f"{t}{i}" for i in range(trials)])
+        for t in tasks
+    }
+
+
+def test_a_draw_that_tells_nothing_is_no_rate() -> None:
+    """One of the twelve draws of this calibration has no true positive rate above a false one: as a
+    rate of 0 it pulled the value down, and as a rate of 1 the interval up."""
+    calibration = few(7)
+    draws = list(calibration._worlds)
+    blind = [
+        i
+        for i, (found, invented) in enumerate(draws)
+        if not _likelihood(*_pair((found, invented), "c", "n"), *said("c", 0)["c"]).any()
+    ]
+    assert len(blind) == 1
+    for successes in (0, 10):
+        found = calibration.corrected_over("n", said("cd", successes))
+        vars(calibration)["_worlds"] = [d for i, d in enumerate(draws) if i not in blind]
+        assert calibration.corrected_over("n", said("cd", successes)) == found
+        vars(calibration)["_worlds"] = [draws[blind[0]]] * 7 + draws[:5]
+        assert calibration.corrected_over("n", said("cd", successes)) == Corrected(None, 0.0, 1.0)
+        vars(calibration)["_worlds"] = draws
+
+
+def test_verdicts_that_pairs_explain_badly_are_still_explained_by_the_best() -> None:
+    """A pair of rates that does not count, a false one above the true one, explains them far
+    better."""
+    likelihood = _likelihood(
+        np.array([0.2, 0.6]), np.array([0.95, 0.1]), *said("c", 20_000, 20_000)["c"]
+    )
+    assert likelihood.argmax() == len(likelihood) - 1 and likelihood.max() == 1.0
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.permutations("abcd"))
+def test_the_order_of_tasks_says_nothing(order: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    outcomes = []
+    for task in "abcd":
+        for policy in "xyz":
+            for _ in range(4):
+                truth = bool(rng.random() < 0.5)
+                outcomes.append((policy, task, truth, truth ^ bool(rng.random() < 0.15)))
+    calibration = EvaluatorCalibration.of("w", "j", outcomes)
+    verdicts = {t: said(t, n)[t] for t, n in zip("abcd", (2, 5, 7, 9), strict=True)}
+    assert calibration.corrected_over("n", {t: verdicts[t] for t in order}) == (
+        calibration.corrected_over("n", verdicts)
+    )
+
+
+@pytest.mark.parametrize("tasks", ["t", "u", "tu"])
+def test_repeats_of_one_initial_frame_are_no_further_videos(tasks: str) -> None:
+    outcomes = [("a", t, i % 2 == 0, (i % 2 == 0) ^ (i in (3, 8))) for t in "tu" for i in range(12)]
+    frames = [f"{t}{i}" for t in "tu" for i in range(12)]
+    once = EvaluatorCalibration.of("w", "j", outcomes)
+    assert EvaluatorCalibration.of("w", "j", outcomes, frames) == once and once.worth is None
+    often = EvaluatorCalibration.of("w", "j", outcomes * 20, frames * 20)
+    assert often.counts.successes == 20 * once.counts.successes
+    assert often.worth is not None
+    assert vars(often.worth) == pytest.approx({"successes": 12, "failures": 12})
+    expected, found = (c.corrected_over("a", said(tasks, 60, 100)) for c in (once, often))
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high), abs=0.02
+    )
+    independent = EvaluatorCalibration.of("w", "j", outcomes * 20)
+    sure = independent.corrected_over("a", said(tasks, 60, 100))
+    assert sure.high - sure.low < 0.8 * (found.high - found.low)
+    assert EvaluatorCalibration.from_json(json.loads(json.dumps(asdict(often)))) == often

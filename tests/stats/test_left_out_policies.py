@@ -93,3 +93,11 @@ def test_a_summary_shows_raw_and_corrected_rates() -> None:
         truth = float(part.truth_rate or 0.0)
         assert abs(part.corrected.rate - truth) < (0.2 if part in summary.cells else 0.12)
         assert part.corrected.low <= part.corrected.rate <= part.corrected.high
+
+
+def test_repeats_of_one_initial_frame_are_no_further_videos() -> None:
+    once = trials(0.4, frames=10)
+    often = [replace(r, repeat=repeat) for r in once for repeat in range(5)]
+    found, expected = (leave_policies_out(header(POLICIES), own) for own in (often, once))
+    for a, b in zip(found.policies, expected.policies, strict=True):
+        assert (a.corrected, a.low, a.high) == pytest.approx((b.corrected, b.low, b.high), abs=0.03)

@@ -20,7 +20,7 @@ from scipy.special import betainc
 from worldgym.errors import InputError
 from worldgym.io.records import from_mapping
 from worldgym.stats.confusion import Confusion
-from worldgym.stats.judge_calibration import Corrected, Verdicts
+from worldgym.stats.judge_calibration import Corrected, Judged, Verdicts, Worth, video_frames
 from worldgym.stats.per_frame import Numbers
 from worldgym.stats.shrunk_rates import Hits, ShrunkRates, grid
 from worldgym.stats.success_rates import effective_trials
@@ -37,11 +37,15 @@ TELLS = 0.5  # least probability that the true positive rate is above the false 
 @dataclass(frozen=True)
 class CalibratedCell:
     """Recorded rollouts of one policy in one task, replayed: what was judged against what
-    happened. policy: "" if the recordings do not name it."""
+    happened. policy: "" if the recordings do not name it.
+
+    worth: effective numbers of these, where initial frames are repeated; None = each has its own.
+    """
 
     policy: str
     task: str
     counts: Confusion
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,20 @@ class EvaluatorCalibration:
 
     @staticmethod
     def of(
-        world: str, judge: str, outcomes: Iterable[tuple[str, str, bool, bool | None]]
+        world: str,
+        judge: str,
+        outcomes: Iterable[tuple[str, str, bool, bool | None]],
+        frames: Sequence[str] | None = None,
     ) -> EvaluatorCalibration:
-        """outcomes: (policy, task, what happened, what was judged or None = unscored)."""
-        found = defaultdict[tuple[str, str], list[tuple[bool, bool | None]]](list)
-        for policy, task, truth, judged in outcomes:
-            found[policy, task].append((truth, judged))
-        cells = [CalibratedCell(*key, Confusion.of(own)) for key, own in sorted(found.items())]
+        """outcomes: (policy, task, what happened, what was judged or None = unscored).
+        frames: the initial frame of each; None = each has its own."""
+        rows = list(outcomes)
+        names = frames or [""] * len(rows)
+        found = defaultdict[tuple[str, str], list[Judged]](list)
+        for (policy, task, truth, judged), frame in zip(rows, names, strict=True):
+            score = None if judged is None else float(judged)
+            found[policy, task].append(Judged(truth, score, frame=frame))
+        cells = [_calibrated(*key, own) for key, own in sorted(found.items())]
         return EvaluatorCalibration(world, judge, tuple(cells))
 
     @staticmethod
@@ -73,6 +84,14 @@ class EvaluatorCalibration:
         """Of all cells together."""
         names = vars(Confusion())
         return Confusion(**{n: sum(vars(c.counts)[n] for c in self.cells) for n in names})
+
+    @property
+    def worth(self) -> Worth | None:
+        """Of all cells together; None where every rollout has its own initial frame."""
+        if all(cell.worth is None for cell in self.cells):
+            return None
+        each = [cell.worth or _number(cell.counts) for cell in self.cells]
+        return Worth(sum(one.successes for one in each), sum(one.failures for one in each))
 
     def without(self, policy: str) -> EvaluatorCalibration:
         """What all other policies show."""
@@ -90,17 +109,28 @@ class EvaluatorCalibration:
 
     @cached_property
     def _found(self) -> ShrunkRates:
-        return self._shrunk(lambda counts: (counts.true_success, counts.successes))
+        return self._shrunk(
+            lambda counts: (counts.true_success, counts.successes), lambda worth: worth.successes
+        )
 
     @cached_property
     def _invented(self) -> ShrunkRates:
-        return self._shrunk(lambda counts: (counts.false_success, counts.failures))
+        return self._shrunk(
+            lambda counts: (counts.false_success, counts.failures), lambda worth: worth.failures
+        )
 
-    def _shrunk(self, hits: Callable[[Confusion], tuple[int, int]]) -> ShrunkRates:
+    def _shrunk(
+        self, hits: Callable[[Confusion], tuple[int, int]], worth: Callable[[Worth], float]
+    ) -> ShrunkRates:
         """hits: (successes by the judge, out of how many) of a cell; cells without any are left
-        out."""
+        out. worth: what these count for."""
         counted = [(cell, *hits(cell.counts)) for cell in self.cells]
-        return ShrunkRates.of([Hits(c.task, c.policy, n, of) for c, n, of in counted if of])
+        units = []
+        for cell, n, of in counted:
+            if of:
+                N = of if cell.worth is None else worth(cell.worth)
+                units.append(Hits(cell.task, cell.policy, n / of * N, N))
+        return ShrunkRates.of(units)
 
     @cached_property
     def _worlds(self) -> list[tuple[ShrunkRates, ShrunkRates]]:
@@ -119,7 +149,7 @@ class EvaluatorCalibration:
         """The true rate of a policy over the scored trials of some tasks, in the tasks' shares of
         them. (None, 0, 1) without trials or without recorded successes and failures, or where the
         replays do not tell success from failure."""
-        known = {task: own for task, own in tasks.items() if own[0]}
+        known = {task: own for task, own in sorted(tasks.items()) if own[0]}
         counts = self.counts
         if not known or not counts.successes or not counts.failures:
             return Corrected(None, 0.0, 1.0)
@@ -129,10 +159,14 @@ class EvaluatorCalibration:
         shares /= shares.sum()
         several = len(known) > 1
         sides = self._worlds if several else [(self._found, self._invented)]
-        parts = [
+        drawn = [
             np.stack([_likelihood(*_pair(pair, task, policy), *own) for task, own in known.items()])
             for pair in sides
         ]
+        # a draw in which replays do not tell success from failure in some task says nothing
+        parts = [likelihood for likelihood in drawn if likelihood.any(axis=1).all()]
+        if len(parts) < TELLS * len(drawn):
+            return Corrected(None, 0.0, 1.0)
         if not several:
             return _of_one(parts[0][0], level)
         return _of_several(parts, shares, level)
@@ -147,6 +181,17 @@ class EvaluatorCalibration:
             rate * (1 - found) / lost if lost > 0 else rate,
             rate * found / said if said > 0 else rate,
         )
+
+
+def _calibrated(policy: str, task: str, judged: Sequence[Judged]) -> CalibratedCell:
+    counts = Confusion.of((j.truth, j.success) for j in judged)
+    frames = video_frames(judged)
+    own = len(set(frames)) == len(frames)
+    return CalibratedCell(policy, task, counts, None if own else Worth.of(judged))
+
+
+def _number(counts: Confusion) -> Worth:
+    return Worth(counts.successes, counts.failures)
 
 
 def _pair(
@@ -164,7 +209,8 @@ def _tells(found: Numbers, invented: Numbers) -> bool:
 def _likelihood(
     found: Numbers, invented: Numbers, said: Sequence[bool], frames: Sequence[str]
 ) -> Numbers:
-    """[RATES]: of the verdicts on a policy's trials of one task."""
+    """[RATES]: of the verdicts on a policy's trials of one task. 0 where the true positive rate is
+    never above the false positive rate."""
     pairs = found[:, None] > invented[None]
     n = effective_trials(np.asarray(said, np.float64), frames)
     k = sum(said) / len(said) * n
@@ -172,9 +218,11 @@ def _likelihood(
         RATES[:, None, None] * found[None, :, None]
         + (1 - RATES)[:, None, None] * invented[None, None]
     ).clip(1e-9, 1 - 1e-9)
-    logs = k * np.log(share) + (n - k) * np.log1p(-share)
-    told = (np.exp(logs - logs.max()) * pairs).sum((1, 2))
-    return np.asarray(told / max(told.max(), SMALLEST))
+    if not pairs.any():
+        return np.zeros_like(RATES)
+    logs = np.where(pairs, k * np.log(share) + (n - k) * np.log1p(-share), -np.inf)
+    told = np.exp(logs - logs.max()).sum((1, 2))
+    return np.asarray(told / told.max())
 
 
 @cache

@@ -50,6 +50,10 @@ class Worth:
     successes: float
     failures: float
 
+    def __post_init__(self) -> None:
+        if not all(0 <= n <= MOST_WORTH for n in (self.successes, self.failures)):
+            raise ValueError(f'"worth" is not between 0 and {MOST_WORTH:g}')
+
     @staticmethod
     def of(judged: Sequence[Judged]) -> Worth:
         frames = video_frames(judged)
@@ -151,11 +155,7 @@ class Calibration:
         """From the calibration.json of `worldgym judge calibrate`. InputError if it is none."""
         data = read_json(path, "a calibration")
         with located(f"{path}: not a calibration", "make one with `worldgym judge calibrate`"):
-            found = from_mapping(Calibration, data, more=True)
-            worth = found.worth
-            if worth and not all(0 <= n <= MOST_WORTH for n in (worth.successes, worth.failures)):
-                raise ValueError(f'"worth" is not between 0 and {MOST_WORTH:g}')
-            return found
+            return from_mapping(Calibration, data, more=True)
 
     @staticmethod
     def of_run(run: Path) -> Calibration | None:

@@ -95,7 +95,9 @@ def leave_policies_out(
     source = "run" if calibration is None else "recordings"
     if calibration is None:
         outcomes = [(r.policy, r.group, bool(r.truth), r.succeeded) for r in known]
-        calibration = EvaluatorCalibration.of(header.world, header.judge, outcomes)
+        calibration = EvaluatorCalibration.of(
+            header.world, header.judge, outcomes, [r.task for r in known]
+        )
     calibration.check(header.judge, header.world)
     policies, cells, uncorrected = list[LeftOutRate](), list[LeftOutRate](), list[str]()
     for name in names:
