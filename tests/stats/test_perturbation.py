@@ -3,6 +3,7 @@ known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,24 @@ def test_the_most_harmful_of_several_axes_has_an_interval_for_all_at_once() -> N
         low, high = axis.together
         assert low < axis.low and axis.high < high <= 1
     assert goal.together == (goal.low, goal.high)
+
+
+def test_a_true_drop_is_of_the_pairs_of_the_drop() -> None:
+    """A world that is right in every scored pair has the true drop, whatever was not scored."""
+    made = []
+    for i in range(6):
+        nominal, edited = pair("p", "dim", "light", f"door/{i}", (1.0, float(i % 2 == 0)))
+        edited = replace(edited, truth=i % 2 == 0)
+        if i == 1:
+            edited = replace(edited, score=None, reason="unclear")
+        if i == 3:  # its truth is unknown
+            nominal = replace(nominal, truth=None)
+        made += [nominal, edited]
+        if i == 0:  # tried twice
+            made += [replace(nominal, repeat=1), replace(edited, repeat=1)]
+    found = edited_drops(made, ["p"])
+    assert found is not None and found.truth is not None
+    (cell,) = found.axes[0].cells
+    assert (cell.n, cell.true_n) == (6, 4)
+    assert cell.true_drop == pytest.approx(1 / 5) and cell.drop == pytest.approx(2 / 6)
+    assert found.truth.mean_abs_gap == pytest.approx(0) and found.truth.n == 1

@@ -108,6 +108,35 @@ def test_a_run_keeps_its_trust_report(tmp_path: Path) -> None:
     assert "Red tasks are left out" in text and "9 of 10 invented" in text
 
 
+def twins(edit: str = "dim", group: str = "{}") -> list[TrialRecord]:
+    """Of all records, by an edit after which all of the red task fail."""
+    return [
+        replace(
+            r,
+            task=f"{edit}/{r.task}",
+            group=group.format(r.group),
+            score=0.0 if r.group == "door" else r.score,
+            nominal=r.task,
+            axis="light",
+        )
+        for r in RECORDS
+    ]
+
+
+@pytest.mark.parametrize("group", ["{}", "dim/{}"])
+def test_edits_of_red_tasks_enter_no_drop(group: str) -> None:
+    records = [*RECORDS, *twins(group=group)]
+    ordinary = summarize(HEADER, records, trust=REPORT).perturbed
+    assert ordinary is not None
+    (axis,) = ordinary.axes
+    counted = [r for r in RECORDS if r.group != "door"]
+    assert axis.n == len(counted) and axis.drop == 0
+    whole = summarize(HEADER, records, trust=replace(REPORT, include_red=True)).perturbed
+    assert whole is not None and whole.axes[0].n == len(RECORDS) and whole.axes[0].drop
+    red = replace(REPORT, tasks={g: Trusted("red", "") for g in ("door", "drawer", "lid")})
+    assert summarize(HEADER, records, trust=red).perturbed is None
+
+
 def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "check.json").write_text(json.dumps(data()))
     assert WorldTrust.of_run(tmp_path) == REPORT

@@ -81,9 +81,9 @@ class PolicyDrop(Drop):
     edited_rate: float | None
     """success rate on their edited twins"""
     true_drop: float | None = None
-    """the drop in truth; null where it is unknown"""
+    """the drop in truth, over the scored pairs whose truth is known; null where there is none"""
     true_n: int = 0
-    """initial frames whose truth is known for both"""
+    """initial frames of these pairs"""
     p_holm: float | None = None
     """p corrected for all rows without a new goal; null with a new goal"""
 
@@ -153,10 +153,10 @@ def edited_drops(records: Iterable[Attempted], policies: Sequence[str]) -> Edite
         )
     axes.sort(key=lambda axis: (axis.new_goal, -round(_harm(axis), 9), axis.axis))
     both_known = [
-        (cell.drop, cell.true_drop)
-        for axis in axes
-        for cell in axis.cells
-        if not axis.new_goal and cell.drop is not None and cell.true_drop is not None
+        _both_drops(own)
+        for (_, new_goal), found in pairs.items()
+        for policy in policies
+        if not new_goal and (own := _known([p for p in found if p.edited.policy == policy]))
     ]
     return EditedDrops(tuple(axes), drop_agreement(both_known))
 
@@ -229,17 +229,26 @@ def _scores(pairs: Sequence[TwinPair]) -> tuple[Numbers, Numbers]:
 
 
 def _true_drop(pairs: Sequence[TwinPair]) -> dict[str, Any]:
-    truths = {
-        pair.edited.task: (pair.nominal.truth, pair.edited.truth)
-        for pair in pairs
-        if pair.nominal.truth is not None and pair.edited.truth is not None
-    }
-    if not truths:
+    known = _known(pairs)
+    if not known:
         return {}
-    return {
-        "true_drop": float(np.mean([int(a) - int(b) for a, b in truths.values()])),
-        "true_n": len(truths),
-    }
+    return {"true_drop": _both_drops(known)[1], "true_n": len({p.edited.task for p in known})}
+
+
+def _known(pairs: Sequence[TwinPair]) -> list[TwinPair]:
+    """Scored pairs whose truth is known on both sides."""
+    return [
+        pair
+        for pair in pairs
+        if pair.scored and pair.nominal.truth is not None and pair.edited.truth is not None
+    ]
+
+
+def _both_drops(known: Sequence[TwinPair]) -> tuple[float, float]:
+    """Predicted and true drop over the same pairs, each pair counting once on both sides."""
+    A, B = _scores(known)
+    truths = [int(bool(p.nominal.truth)) - int(bool(p.edited.truth)) for p in known]
+    return float(np.mean(A - B)), float(np.mean(truths))
 
 
 def _examples(pairs: Sequence[TwinPair]) -> tuple[EditedExample, ...]:

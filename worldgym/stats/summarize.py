@@ -15,7 +15,7 @@ from worldgym.stats.against_truth import truth_agreement
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.failure_reasons import failure_reasons
 from worldgym.stats.flag_counts import count_flags
-from worldgym.stats.judge_calibration import Worth, false_positive_rate, true_positive_rate
+from worldgym.stats.judge_calibration import false_positive_rate, true_positive_rate
 from worldgym.stats.pairs import compare_every_pair
 from worldgym.stats.perturbation import edited_drops, split
 from worldgym.stats.planned_trials import (
@@ -99,7 +99,7 @@ def summary_of(
         completeness=completeness(used.planned, used.policies, run.outcome, edited, missing),
         agreement=truth_agreement(shown, counted),
         **vars(standing),
-        perturbed=edited_drops(run.attempts, used.policies) if edited else None,
+        perturbed=edited_drops(used.without_red(run.attempts), used.policies) if edited else None,
         flags=count_flags(run.outcome.finished),
         config=dict(header.config),
         command=header.command,
@@ -141,6 +141,10 @@ class Headline:
     def headline(self) -> Planned:
         """The plan without red tasks."""
         return self.planned.without(self.left_out)
+
+    def without_red(self, records: Sequence[Attempted]) -> Sequence[Attempted]:
+        """Attempts without those of red tasks, whose edited twins then lack their originals."""
+        return [r for r in records if r.group not in self.left_out] if self.left_out else records
 
 
 def headline_trials(
@@ -217,12 +221,10 @@ def _unequal(cells: Sequence[CellSummary], policies: Sequence[PolicySummary]) ->
 def _calibration(calibration: RunCalibration, tasks: Sequence[str]) -> CalibrationSummary:
     """tasks: of the run, sorted."""
     counts = calibration.counts
-    worth: Worth | None = None
+    worth = calibration.worth
     recorded = set(tasks)
     if isinstance(calibration, EvaluatorCalibration):
         recorded = {cell.task for cell in calibration.cells}
-    else:
-        worth = calibration.worth
     return CalibrationSummary(
         videos=counts.successes + counts.failures,
         tpr=RateInterval.of(true_positive_rate(counts, worth)),
