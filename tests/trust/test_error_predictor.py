@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ from worldgym.trust.error_predictor import (
     ErrorPredictor,
     auroc,
     fit_logistic,
+    flag_threshold,
     out_of_fold,
     reliability,
     risk_coverage,
     scored,
     signal_matrix,
 )
+from worldgym.types import ROUNDING
 
 RNG = np.random.default_rng(0)
 SIGNALS = RNG.normal(size=(3000, 3)) * [1.0, 5.0, 1.0] + [0.0, 2.0, 0.0]
@@ -118,3 +121,53 @@ def test_what_is_no_error_predictor_is_told(tmp_path: Path) -> None:
             ErrorPredictor.load(path)
     with pytest.raises(InputError, match='"b" was not measured'):
         signal_matrix([{"a": 1.0}], ("a", "b"))
+
+
+tied = st.lists(
+    st.tuples(st.sampled_from([0.1, 0.1 + 1e-13, 0.3, 0.3, 0.7]), st.booleans()),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(tied, st.randoms(use_true_random=False))
+@settings(max_examples=60)
+def test_the_order_of_rollouts_says_nothing(
+    pairs: list[tuple[float, bool]], random: Random
+) -> None:
+    def figures() -> dict[str, object]:
+        p_wrong, wrong = np.array([d for d, _ in pairs]), np.array([w for _, w in pairs])
+        return {
+            "risk": risk_coverage(p_wrong, wrong),
+            "bins": reliability(p_wrong, wrong),
+            "threshold": flag_threshold(p_wrong, 0.1),
+        }
+
+    before = figures()
+    random.shuffle(pairs)
+    assert figures() == before
+
+
+def test_equal_probabilities_drop_their_mean() -> None:
+    p_wrong, wrong = np.full(10, 0.3), np.arange(10) == 0
+    assert [p["agreement"] for p in risk_coverage(p_wrong, wrong)] == pytest.approx([0.9] * 4)
+    assert [p["wrong"] for p in reliability(p_wrong, wrong)] == pytest.approx([0.1] * 5)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=1, max_size=60), st.randoms())
+@settings(max_examples=100)
+def test_the_threshold_flags_no_more_than_its_share(values: list[float], random: Random) -> None:
+    p_wrong = np.array(values)
+    threshold = flag_threshold(p_wrong, 0.1)
+    flagged = p_wrong >= threshold - ROUNDING
+    assert flagged.sum() <= np.ceil(0.1 * len(values))
+    assert not flagged.all() or len(values) == 1
+    rounded = p_wrong + np.array([random.uniform(-1e-12, 1e-12) for _ in values])
+    np.testing.assert_array_equal(flagged, rounded >= flag_threshold(rounded, 0.1) - ROUNDING)
+
+
+def test_a_threshold_of_unequal_probabilities_is_their_quantile() -> None:
+    for count in (10, 11, 100, 3000):
+        values = CHANCE[:count]
+        assert flag_threshold(values, 0.1) == np.quantile(values, 0.9)
+    assert (np.full(30, 0.4) >= flag_threshold(np.full(30, 0.4), 0.1) - ROUNDING).sum() == 0

@@ -21,6 +21,7 @@ from worldgym.io.records import from_mapping, located
 from worldgym.stats.judge_calibration import Judged
 from worldgym.stats.judge_figures import area_under_curve
 from worldgym.stats.per_frame import Flags, Numbers
+from worldgym.types import ROUNDING
 
 KIND = "error-predictor"
 RIDGE = 1.0  # prior precision of a coefficient, for signals of unit variance
@@ -33,7 +34,7 @@ class ErrorPredictor:
     """P(wrong) = 1 / (1 + exp(-(intercept + sum of coefficients x (signal - mean) / deviation))).
 
     signals: their names, one of each number.   threshold: rollouts at or above it are flagged,
-    a tenth of those of the fit.
+    a tenth of those of the fit (see `flag_threshold`).
     world, judge: names of those whose rollouts it was fitted on.   facts: how good it was shown to
     be."""
 
@@ -172,25 +173,47 @@ def auroc(p_wrong: Numbers, wrong: Flags) -> float | None:
 
 def risk_coverage(p_wrong: Numbers, wrong: Flags) -> list[dict[str, float]]:
     """Share of right verdicts after those with the highest P(wrong) are left out: R. El-Yaniv and
-    Y. Wiener (2010), JMLR 11."""
-    order = np.argsort(p_wrong, kind="stable")
+    Y. Wiener (2010), JMLR 11. Of rollouts with the same P(wrong) any may go, so each counts as
+    their mean."""
+    _, errors = _ordered(p_wrong, wrong)
     curve = []
     for share in DROPPED:
-        kept = order[: len(order) - round(share * len(order))]
-        curve.append(
-            {"dropped": share, "kept": len(kept), "agreement": float(1.0 - wrong[kept].mean())}
-        )
+        kept = errors[: len(errors) - round(share * len(errors))]
+        curve.append({"dropped": share, "kept": len(kept), "agreement": float(1.0 - kept.mean())})
     return curve
 
 
 def reliability(p_wrong: Numbers, wrong: Flags) -> list[dict[str, float]]:
     """Mean P(wrong) against the share of wrong verdicts, in five bins of equal size: the same on
-    both sides if calibrated."""
-    parts = [part for part in np.array_split(np.argsort(p_wrong, kind="stable"), 5) if len(part)]
+    both sides if calibrated. Rollouts with the same P(wrong) count as their mean."""
+    bins = zip(*(np.array_split(column, 5) for column in _ordered(p_wrong, wrong)), strict=True)
     return [
-        {"rollouts": len(p), "p_wrong": float(p_wrong[p].mean()), "wrong": float(wrong[p].mean())}
-        for p in parts
+        {"rollouts": len(p), "p_wrong": float(p.mean()), "wrong": float(errors.mean())}
+        for p, errors in bins
+        if len(p)
     ]
+
+
+def flag_threshold(p_wrong: Numbers, share: float) -> float:
+    """P(wrong) from which on a rollout is flagged: this share of them, or as many fewer as it takes
+    not to tell equal ones apart. Never all of several: none where all are equal."""
+    threshold = float(np.quantile(p_wrong, 1.0 - share))
+    flagged = p_wrong >= threshold - ROUNDING
+    if flagged.sum() <= np.ceil(share * len(p_wrong)):
+        return threshold
+    tied = flagged & (p_wrong <= threshold + ROUNDING)
+    above = p_wrong[flagged & ~tied]
+    highest = float(above.min()) if len(above) else 1.0
+    equal = float(p_wrong[tied].max())
+    return max((equal + highest) / 2, equal + 2 * ROUNDING)
+
+
+def _ordered(p_wrong: Numbers, wrong: Flags) -> tuple[Numbers, Numbers]:
+    """(P(wrong) rising, share of wrong verdicts among those with the same), both [N]."""
+    order = np.argsort(p_wrong, kind="stable")
+    rising = p_wrong[order]
+    tie = np.cumsum(np.diff(rising, prepend=rising[:1]) > ROUNDING)
+    return rising, (np.bincount(tie, wrong[order]) / np.bincount(tie))[tie]
 
 
 def scored(p_wrong: Numbers, wrong: Flags) -> dict[str, Any]:

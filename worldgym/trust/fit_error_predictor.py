@@ -32,6 +32,7 @@ from worldgym.trust.error_predictor import (
     ErrorPredictor,
     auroc,
     fit_logistic,
+    flag_threshold,
     out_of_fold,
     scored,
     signal_matrix,
@@ -105,7 +106,7 @@ def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[s
         tuple(map(float, fit.deviation)),
         tuple(map(float, fit.coefficients)),
         fit.intercept,
-        float(np.quantile(fit.p_wrong(values), 1.0 - FLAGGED)),
+        flag_threshold(fit.p_wrong(values), FLAGGED),
         instruments.world.name,
         instruments.judge.name,
         {
