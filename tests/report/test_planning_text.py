@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,10 @@ def test_a_plan_is_told_in_sentences() -> None:
         "0.3"
         in told
     )
+
+
+def test_real_trials_beside_generated_ones_are_as_often_repeated() -> None:
+    wanted = TrialPlanRequest(width=0.2, generated=500, real_correlation=0.7)
+    assert "57 real trials, one per initial frame, for" in plan_text(plan(wanted), wanted)
+    wanted = replace(wanted, repeats=5, repeat_correlation=0.5)
+    assert "171 real trials, 5 per initial frame, for" in plan_text(plan(wanted), wanted)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -167,3 +170,18 @@ def test_a_plan_answers_what_was_asked() -> None:
 def test_a_wrong_plan_gets_one_sentence(wrong: TrialPlanRequest, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         plan(wrong)
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 5])
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_repeats_cost_the_same_with_generated_trials(repeats: int, correlation: float) -> None:
+    def planned(repeats: int, generated: int = 500, real: float = 0.7) -> TrialNumbers:
+        known = TrialPlanRequest(width=0.2, repeats=repeats, repeat_correlation=correlation)
+        return plan(replace(known, generated=generated, real_correlation=real))
+
+    factor = repeats_factor(repeats, correlation)
+    once, often, useless = planned(1), planned(repeats), planned(repeats, real=0.0)
+    assert once.for_width_with_generated is not None and often.for_width is not None
+    assert often.for_width_with_generated == math.ceil(factor * once.for_width_with_generated)
+    assert often.for_width_with_generated < often.for_width
+    assert useless.for_width_with_generated == useless.for_width

@@ -23,7 +23,8 @@ def plan_text(numbers: TrialNumbers, asked: TrialPlanRequest) -> str:
         width = f"a 95 % confidence interval {100 * asked.width:g} points wide"
         lines.append(f"{numbers.for_width} trials for {width} {rate}{_repeated(asked)}")
     if numbers.for_width_with_generated is not None:
-        real = f"{numbers.for_width_with_generated} real trials, one per initial frame,"
+        each = "one" if asked.repeats == 1 else str(asked.repeats)
+        real = f"{numbers.for_width_with_generated} real trials, {each} per initial frame,"
         correlate = f"if its outcomes correlate with real ones by {asked.real_correlation:g}"
         lines.append(
             f"{real} for the same width beside {asked.generated} initial frames tried in the "

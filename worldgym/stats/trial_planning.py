@@ -68,8 +68,8 @@ class TwoRates:
 
 @dataclass(frozen=True)
 class TrialNumbers:
-    """Numbers of trials, None where they were not asked for. for_width_with_generated: real
-    ones.   trials_to_tell: of each policy, unpaired."""
+    """Numbers of trials, None where they were not asked for; all for the same repeats of an initial
+    frame. for_width_with_generated: real ones.   trials_to_tell: of each policy, unpaired."""
 
     for_width: int | None = None
     for_width_with_generated: int | None = None
@@ -88,9 +88,10 @@ def plan(wanted: TrialPlanRequest) -> TrialNumbers:
     if wanted.width is not None:
         numbers["for_width"] = _upwards(factor * trials_for_width(wanted.width, wanted.rate))
         if wanted.generated:
-            numbers["for_width_with_generated"] = real_trials_with_generated(
+            real = real_trials_with_generated(
                 wanted.width, wanted.rate, wanted.real_correlation, wanted.generated
             )
+            numbers["for_width_with_generated"] = _upwards(factor * real)
     if wanted.a is not None and wanted.b is not None:
         rates = TwoRates(wanted.a, wanted.b, wanted.correlation)
         numbers["pairs_to_tell"] = _upwards(factor * pairs_to_tell(rates, wanted.power))
