@@ -260,3 +260,33 @@ def test_impossible_counts_are_refused() -> None:
     for gain, loss, n in ((3, 0, 2), (-1, 0, 2), (0, 0, 0)):
         with pytest.raises(ValueError, match="discordant"):
             tango_interval(gain, loss, n)
+
+
+def test_no_p_value_is_zero() -> None:
+    for moved in (np.ones(3000), np.tile([1.0, 0.5], 1500)):
+        assert 0 < sign_flip_p(moved) < 1e-300
+        frames = own_frames(3000)
+        assert paired_difference(moved, np.zeros(3000), frames).p == sign_flip_p(moved)
+    assert 0 < mcnemar_p(5000, 0) == mcnemar_p(0, 5000) < 1e-300
+    assert barnard_p(np.ones(200), np.zeros(200)) > 0
+
+
+def test_an_unpaired_p_value_is_that_of_the_difference_beside_it() -> None:
+    """A frame with twenty trials counts as twenty on both sides of the comparison."""
+    often = ["often"] * 20
+    a = np.array([1.0] * 20 + [0.0] * 20)
+    b = 1 - a
+    frames = [*often, *own_frames(20)]
+    found = unpaired_difference(a, frames, b, frames)
+    assert found.value == 0 and found.p == 1  # means of frames are 1/21 and 20/21
+    c = np.array([1.0] * 20 + [1.0] * 19 + [0.0])
+    unsure = unpaired_difference(c, frames, b, frames)
+    assert unsure.low < 0 and unsure.p > 0.05
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.integers(1, 5), st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_equal_repeats_weigh_nothing(scores: list[float], m: int, k: int) -> None:
+    a, b = np.array(scores), np.array(scores[::-1]) ** 2
+    weights = np.full(len(a), float(m)), np.full(len(b), float(k))
+    assert permutation_p(a, b, 300, weights=weights) == permutation_p(a, b, 300)

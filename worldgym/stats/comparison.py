@@ -24,6 +24,7 @@ BESIDE = 1e-10
 BESIDE_HALF = 1e-6  # halves are all rounded up, whatever their last bits
 MAX_BARNARD = 200  # trials per side; the exact test's work grows with their product
 LARGEST = 1.0  # variance of a difference of two scores
+SMALLEST = float(np.finfo(np.float64).tiny)  # p-value
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,19 @@ def unpaired_difference(
 
     Interval: Newcombe's, from Wilson intervals at the effective numbers of trials. p: Barnard's
     exact test; with repeats, partial credit or more than 200 trials per side the permutation test
-    over initial frames.
+    over initial frames, which weigh as many as their trials.
     """
     if len(a) == 0 or len(b) == 0:
         return NOTHING
     rates = float(a.mean()), float(b.mean())
     trials = effective_trials(a, a_frames, level), effective_trials(b, b_frames, level)
     low, high = newcombe_interval(rates, trials, level)
-    means = clustered_mean(a, a_frames).means, clustered_mean(b, b_frames).means
+    sides = clustered_mean(a, a_frames), clustered_mean(b, b_frames)
+    means = sides[0].means, sides[1].means
+    weights = sides[0].counts, sides[1].counts
     whole = all(np.all(abs(side - side.round()) < ROUNDING) for side in (a, b))
     single = len(means[0]) == len(a) <= MAX_BARNARD and len(means[1]) == len(b) <= MAX_BARNARD
-    p = barnard_p(a, b) if whole and single else permutation_p(*means)
+    p = barnard_p(a, b) if whole and single else permutation_p(*means, weights=weights)
     return Difference(rates[0] - rates[1], low, high, p, len(a) + len(b), min(map(len, means)))
 
 
@@ -148,7 +151,7 @@ def newcombe_interval(
 def mcnemar_p(gain: int, loss: int) -> float:
     """Exact two-sided p-value: Q. McNemar (1947), Psychometrika 12, 153-157, with the binomial. 1
     without discordant pairs."""
-    return min(1.0, 2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
+    return _probability(2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
 
 
 def sign_flip_p(differences: Numbers) -> float:
@@ -165,7 +168,7 @@ def sign_flip_p(differences: Numbers) -> float:
     steps = _whole_steps(sizes)
     total = int(steps.sum())
     observed = abs(int(np.where(moved > 0, steps, -steps).sum()))
-    return min(1.0, float(2 * _flipped_sums(np.sort(steps), (total - observed) // 2 + 1).sum()))
+    return _probability(2 * float(_flipped_sums(np.sort(steps), (total - observed) // 2 + 1).sum()))
 
 
 def _flipped_sums(steps: Indices, count: int) -> Numbers:
@@ -196,19 +199,39 @@ def _whole_steps(sizes: Numbers) -> Indices:
     )
 
 
-def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
+def permutation_p(
+    a: Numbers,
+    b: Numbers,
+    permutations: int = FLIPS,
+    seed: int = 0,
+    weights: tuple[Numbers, Numbers] | None = None,
+) -> float:
     """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means
-    of random divisions."""
+    of random divisions.
+
+    weights ([N], [M]): of the values in the mean of their own side, such as numbers of repeats,
+    which go with them; only their proportions within a side count. None = all alike.
+    """
     pooled = np.concatenate([a, b])
+    each = np.ones_like(pooled)
+    if weights is not None:
+        each = np.concatenate([side / side.mean() for side in weights])
     N = len(a)
+
+    def difference(order: Indices) -> Numbers:
+        first, second = (
+            (pooled[part] * each[part]).mean(axis=-1) / each[part].mean(axis=-1)
+            for part in (order[..., :N], order[..., N:])
+        )
+        return np.asarray(abs(first - second))
+
+    places = np.arange(len(pooled))
     rng = np.random.default_rng(seed)
-    limit = abs(a.mean() - b.mean()) - ROUNDING * len(pooled)
+    limit = difference(places) - ROUNDING * len(pooled)
     extreme = 0
     for batch in _batches(permutations):
-        orders = rng.permuted(np.tile(pooled, (batch, 1)), axis=1)
-        extreme += int(
-            np.sum(abs(orders[:, :N].mean(axis=1) - orders[:, N:].mean(axis=1)) >= limit)
-        )
+        orders = rng.permuted(np.tile(places, (batch, 1)), axis=1)
+        extreme += int(np.sum(difference(orders) >= limit))
     return (1 + extreme) / (1 + permutations)
 
 
@@ -218,12 +241,16 @@ def barnard_p(a: Numbers, b: Numbers) -> float:
     wins_a, wins_b = round(float(a.sum())), round(float(b.sum()))
     if wins_a + wins_b in (0, len(a) + len(b)):
         return 1.0  # all alike
-    return min(
-        1.0,
+    return _probability(
         float(
             scipy.stats.barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue
-        ),
+        )
     )
+
+
+def _probability(p: float) -> float:
+    """At most 1, and never 0: a p-value too small for a number is not certainty."""
+    return min(1.0, max(p, SMALLEST))
 
 
 def _batches(total: int, size: int = 1000) -> list[int]:

@@ -18,12 +18,13 @@ Labels = Sequence[str] | Indices  # names, or numbers in the order of the names
 class ClusteredMean:
     """The spread of a mean, estimated from initial frames.
 
-    means [G]:  mean of each frame.
+    means [G]:  mean of each frame.   counts [G]: its values.
     variance:   of the mean of all values; NaN for a single frame.
     worth:      how many frames with equal numbers of repeats these are worth, in [1, G]: N^2 / sum
                 of squared numbers (L. Kish (1965), Survey Sampling, section 8.2)."""
 
     means: Numbers
+    counts: Numbers
     variance: float
     worth: float
 
@@ -57,4 +58,4 @@ def clustered_mean(values: Numbers, frames: Labels) -> ClusteredMean:
     residuals = (sums - counts * values.mean()) / counts.mean()
     variance = float(residuals @ residuals) / (G * (G - 1)) if G > 1 else float("nan")
     worth = float(counts.sum() ** 2 / (counts @ counts))
-    return ClusteredMean(sums / counts, variance, worth)
+    return ClusteredMean(sums / counts, counts.astype(np.float64), variance, worth)
