@@ -21,6 +21,12 @@ def test_counts_and_rates_are_read(tmp_path: Path) -> None:
     assert counted == {("a", "open"): CellRate(0.35, 10)}
     rated = read_rates(table(tmp_path, "policy,task,rate,trials\na,open,0.35,\nb,open,1,4\n"))
     assert rated == {("a", "open"): CellRate(0.35, None), ("b", "open"): CellRate(1.0, 4)}
+    both = "policy,task,rate,trials,successes\na,open,0.33,3,1\nb,open,,3,1\nc,open,0.5,,1\n"
+    assert read_rates(table(tmp_path, both)) == {
+        ("a", "open"): CellRate(0.33, 3),
+        ("b", "open"): CellRate(1 / 3, 3),
+        ("c", "open"): CellRate(0.5, None),
+    }
 
 
 def test_real_trials_are_read_with_repeats_and_partial_credit(tmp_path: Path) -> None:
@@ -49,6 +55,11 @@ def test_real_trials_are_read_with_repeats_and_partial_credit(tmp_path: Path) ->
         ("policy,task,rate\na,x,nan\n", "write a number from 0 to 1"),
         ("policy,task,trials\na,x,10\n", "needs trials and successes, or rate"),
         ("policy,task,successes\na,x,10\n", "needs trials and successes, or rate"),
+        (
+            "policy,task,rate,trials,successes\na,x,0.9,10,1\n",
+            "line 2: a rate of 0.9 is not 1 successes in 10 trials; correct one",
+        ),
+        ("policy,task,rate,trials,successes\na,x,0.9,2,3\n", "write a number from 0 to 2"),
         ("policy,task,trials,successes\na,x,2,3\n", "write a number from 0 to 2"),
         ("policy,task,trials,successes\na,x,0,0\n", "whole number of 1 or more"),
         ("policy,task,trials,successes\na,x,2.5,1\n", "whole number of 1 or more"),

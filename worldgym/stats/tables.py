@@ -10,10 +10,12 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.io.files import read_csv
 from worldgym.stats.cells import CellPair
+from worldgym.types import ROUNDING
 
 Key = tuple[str, str]  # policy, task
 SCORES = {"true": 1.0, "false": 0.0}
 MAX_TRIALS = 10**9
+ROUNDED = 0.005  # a rate beside its counts may be rounded to a whole percent
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,20 @@ def _key(where: str, row: Mapping[str, str]) -> Key:
 
 def _cell(where: str, row: Mapping[str, str]) -> CellRate:
     trials = _trials(where, row) if row["trials"] else None
-    if row["rate"]:
-        return CellRate(_number(where, row, "rate", 1), trials)
-    if trials is None or not row["successes"]:
+    if not row["rate"] and (trials is None or not row["successes"]):
         raise InputError(f"{where}: needs trials and successes, or rate; fill in one or the other")
-    return CellRate(_number(where, row, "successes", trials) / trials, trials)
+    counted = None
+    if trials is not None and row["successes"]:
+        counted = _number(where, row, "successes", trials) / trials
+    if not row["rate"] and counted is not None:
+        return CellRate(counted, trials)
+    rate = _number(where, row, "rate", 1)
+    if counted is not None and abs(rate - counted) > ROUNDED + ROUNDING:
+        raise InputError(
+            f"{where}: a rate of {row['rate']} is not {row['successes']} successes in {trials} "
+            f"trials; correct one, or leave the rate empty"
+        )
+    return CellRate(rate, trials)
 
 
 def _trials(where: str, row: Mapping[str, str]) -> int:
