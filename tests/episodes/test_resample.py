@@ -44,6 +44,21 @@ def test_half_the_rate_keeps_every_other_frame_and_both_actions() -> None:
     assert after.spec.high[0] == pytest.approx(0.1) and after.spec.high[6] == 1.0
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([(3, 2), (4, 3), (10, 9), (10, 3), (5, 1), (7, 5)]), st.integers(20, 60))
+def test_sums_lie_within_the_bounds_that_are_kept_with_them(
+    ratio: tuple[int, int], steps: int
+) -> None:
+    """At every ratio, and the bounds are those of any other episode."""
+    before = episode(steps)
+    largest = np.tile(np.array(SPEC.high, np.float32), (steps, 1))
+    largest[:, 3:6] = 0  # turns in a row are no sums
+    after = resampled(replace(before, actions=largest), 10.0 * ratio[1] / ratio[0], 10.0)
+    assert (after.actions <= np.array(after.spec.high) + 1e-6).all()
+    most = -(-ratio[0] // ratio[1])
+    assert after.spec.high[:3] == pytest.approx([0.05 * most] * 3)
+
+
 def test_bounds_that_were_stated_for_the_lower_rate_stay() -> None:
     assert resampled(episode(9), 5.0, 5.0).spec.high == SPEC.high
 

@@ -8,6 +8,8 @@ actions in a row, A action numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import scipy
@@ -60,6 +62,19 @@ def divided(action: Actions, parts: int, spec: ActionSpec) -> Actions:
         last = np.array([name.endswith("gripper") for name in spec.names])
         rows = np.where(last, rows, share)
     return rows.astype(np.float32)
+
+
+def widened(spec: ActionSpec, factor: float) -> ActionSpec:
+    """The spec of moves that are sums of `factor` others, or parts of one where it is below 1; what
+    cannot add up keeps its bounds."""
+    if spec.mode != "delta_pose" or factor == 1.0:
+        return spec
+    grow = [not name.endswith("gripper") and not name.startswith("q") for name in spec.names]
+    low, high = (
+        tuple(bound * factor if grows else bound for bound, grows in zip(bounds, grow, strict=True))
+        for bounds in (spec.low, spec.high)
+    )
+    return replace(spec, low=low, high=high)
 
 
 def turning(spec: ActionSpec) -> list[int]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.actions.compose import check_composable, composed
+from worldgym.actions.compose import check_composable, composed, widened
 from worldgym.episodes.extras import expert_actions, selected_extras, with_expert
 from worldgym.episodes.quality import clock_rate
 from worldgym.episodes.recording import Recording
 from worldgym.errors import InputError
-from worldgym.types import Actions, ActionSpec, Episode
+from worldgym.types import ROUNDING, Actions, ActionSpec, Episode
 
 SAME = 1e-3  # relative difference of rates that are the same one
 
@@ -45,8 +46,8 @@ def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
 def resampled(episode: Episode, fps: float, stated_hz: float) -> Episode:
     """The episode at `fps`, which is at most its own rate.
 
-    stated_hz: the rate that the bounds of the actions were stated for; at a lower one they grow, as
-    the actions do."""
+    stated_hz: the rate that the bounds of the actions were stated for; at a lower one they grow by
+    the most actions that are joined, so that they are the same for all episodes."""
     if abs(fps / episode.fps - 1.0) <= SAME:
         return episode
     if fps > episode.fps:
@@ -70,7 +71,8 @@ def resampled(episode: Episode, fps: float, stated_hz: float) -> Episode:
     counts = len(episode.frames), len(episode.actions)
     extras = selected_extras(episode.extras, counts, kept.tolist(), kept[:-1].tolist())
     extras |= with_expert(expert_actions(episode.extras), episode.actions, joined)
-    spec = replace(_widened(episode.spec, max(stated_hz / fps, 1.0)), rate_hz=fps)
+    most = max(ceil(stated_hz / fps - ROUNDING), 1)  # actions that are joined in one
+    spec = replace(widened(episode.spec, most), rate_hz=fps)
     states = episode.states.only(kept) if episode.states else None
     return replace(
         episode,
@@ -88,16 +90,3 @@ def kept_frames(count: int, recorded: float, fps: float) -> npt.NDArray[np.intp]
     / fps seconds after it."""
     steps = int(np.floor((count - 1) * fps / recorded + SAME))
     return np.asarray(np.floor(np.arange(steps + 1) * recorded / fps + 0.5 - SAME), np.intp)
-
-
-def _widened(spec: ActionSpec, factor: float) -> ActionSpec:
-    """Bounds of moves that are sums of several; rotations and grippers keep theirs where they
-    cannot grow."""
-    if spec.mode != "delta_pose" or factor == 1.0:
-        return spec
-    grow = [not name.endswith("gripper") and not name.startswith("q") for name in spec.names]
-    low, high = (
-        tuple(bound * factor if grows else bound for bound, grows in zip(bounds, grow, strict=True))
-        for bounds in (spec.low, spec.high)
-    )
-    return replace(spec, low=low, high=high)
