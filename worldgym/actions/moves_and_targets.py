@@ -69,13 +69,16 @@ def told_as(
     pose = start
     for action in actions:
         before = pose
-        pose = (
-            pose_after(before, action[None], source)
-            if source.mode == MOVES
-            else _told(action, source, before)
-        )
+        pose = pose_commanded(before, action, source)
         rows.append(numbers_between(before, pose, target))
     return pose, np.array(rows, np.float32).reshape(len(actions), target.size)
+
+
+def pose_commanded(before: Pose, action: Actions, spec: ActionSpec) -> Pose:
+    """The pose that one action [A] of moves or targets commands."""
+    if spec.mode == MOVES:
+        return pose_after(before, action[None], spec)
+    return _told(action, spec, before)
 
 
 def _told(action: Actions, spec: ActionSpec, before: Pose) -> Pose:

@@ -20,7 +20,7 @@ from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.evaluation.early_stop import LOOK, STOPPED, EarlyStop
 from worldgym.io.timing import stage
 from worldgym.policies.observations import substitutes
-from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
+from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, acted
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
 from worldgym.world.initial_views import generated_views
@@ -99,15 +99,14 @@ class _Part:
         policy = self._policy
         goes_on = [step < end for end in self._batch.ends]
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
-        after, chunk = policy.act(
+        after, held, outside = acted(
+            policy,
             [self._memory[b] for b in rows],
             [self._batch.observation(b, policy.needs) for b in rows],
         )
         self._memory = [
             new if on else old for new, old, on in zip(after, self._memory, goes_on, strict=True)
         ]
-        due = (len(rows), policy.chunk, policy.spec.size)
-        held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
         self._outside[:, step : step + policy.chunk] = outside[:, : self._batch.steps - step]
         return held
 

@@ -18,7 +18,7 @@ from worldgym.actions.pose import given_by
 from worldgym.errors import InputError
 from worldgym.evaluation.fitting import fitted
 from worldgym.policies.observations import check_told, observe
-from worldgym.policies.own.action_bounds import commanded
+from worldgym.policies.own.action_bounds import acted
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Actions, Episode, Frames, Rollout, States, Task, Trial
 from worldgym.world.fitted_world import begun
@@ -122,9 +122,7 @@ class PlaySession:
         seen = observe(
             policy.needs, policy.spec, self.trial.task, frames, actions, self.world.views, told
         )
-        (after,), chunk = policy.act([memory], [seen])
-        due = (1, policy.chunk, policy.spec.size)
-        held, _ = commanded(chunk, due, policy.spec, f"policy {name}")
+        (after,), held, _ = acted(policy, [memory], [seen])
         return self._grow(node, held[0, 0], name, {**node.memory, name: after}, held[0, 1:])
 
     def way(self, number: int) -> tuple[list[Frames], Actions]:

@@ -14,6 +14,7 @@ from worldgym.actions.kinematics import Arm, robot_digest
 from worldgym.errors import InputError
 from worldgym.evaluation.load_parts import Sources, load_plan
 from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.rollout import roll_out
 from worldgym.policies.adapters.posed import PosedPolicy
 from worldgym.policies.adapters.wrapped import WrappedPolicy
 from worldgym.policies.policy_protocol import Observation
@@ -51,6 +52,57 @@ def test_positions_are_told_as_poses(urdf: Path) -> None:
         assert pose[3:5] == pytest.approx([0, 0], abs=1e-6) and pose[6] == pytest.approx(told[2])
     assert policy.spec.mode == "absolute_pose" and policy.chunk == 4
     check_policy(policy, (16, 24, 3))
+
+
+def named(policy: FakePolicy, *names: str) -> FakePolicy:
+    return replace(policy, spec=replace(policy.spec, names=(*names, "gripper")))
+
+
+def test_joints_are_taken_by_their_names(urdf: Path) -> None:
+    """In whatever order the policy has them."""
+    inner = named(FakePolicy(spec=JOINTS, chunk=4, spread=0.5), "shoulder", "elbow")
+    swapped = named(inner, "elbow", "shoulder")
+    policy = PosedPolicy(swapped, Arm(urdf, "hand"))
+    for told, pose in zip(acted(swapped), acted(policy), strict=True):
+        assert pose[:3] == pytest.approx(by_hand(told[1], told[0]), abs=1e-6)
+    assert policy.changes == PosedPolicy(inner, Arm(urdf, "hand")).changes
+    assert policy.changes == ("joint_position told as poses, by the robot's model",)
+    speeds = replace(swapped.spec, mode="joint_velocity", unit="1 rad/s")
+    still = PosedPolicy(
+        WrappedPolicy(FakePolicy(spec=speeds), rework=np.zeros_like), Arm(urdf, "hand")
+    )
+    task = Task("a/0", "a", FRAME, "push", 9, state={"shoulder": 0.3, "elbow": -0.5})
+    pose = still.act(still.reset([Trial(task, 0, 0)]), [Observation(FRAME, "push", 0)])[1][0, 0]
+    assert pose[:3] == pytest.approx(by_hand(0.3, -0.5), abs=1e-6)
+
+
+@pytest.mark.parametrize("names", [("joint1", "joint2"), ("base", "elbow")])
+def test_other_names_are_paired_in_order_and_it_is_said(urdf: Path, names: Any) -> None:
+    policy = PosedPolicy(named(FakePolicy(spec=JOINTS), *names), Arm(urdf, "hand"))
+    assert policy.changes[-1].endswith(f"({names[0]} as shoulder, {names[1]} as elbow)")
+
+
+@pytest.mark.parametrize("names", [("joint2", "joint1"), ("elbow", "wrist")])
+def test_an_order_that_may_be_wrong_is_refused(urdf: Path, names: Any) -> None:
+    with pytest.raises(InputError, match="so it is unknown which is which: name the joints"):
+        PosedPolicy(named(FakePolicy(spec=JOINTS), *names), Arm(urdf, "hand"))
+
+
+def test_joints_are_taken_within_their_bounds_and_what_lies_outside_is_counted(urdf: Path) -> None:
+    """A pose of them has other bounds, in which nothing would be seen of it."""
+
+    def at(level: float) -> PosedPolicy:
+        wants = WrappedPolicy(FakePolicy(spec=JOINTS, chunk=2), rework=lambda a: a * 0 + level)
+        return PosedPolicy(wants, Arm(urdf, "hand"))
+
+    trial = Trial(Task("a/0", "a", FRAME, "push", 4, state=STATE), 0, 0)
+    rollouts = []
+    for level in (1.0, 3.5):
+        policy = at(level)
+        world = FakeWorld(spec=policy.spec, frame_shape=FRAME.shape)
+        rollouts += roll_out(world, policy, [trial])
+    assert [rollout.clipped for rollout in rollouts] == [0, 4]
+    assert rollouts[1].actions[0, :3] == pytest.approx(by_hand(3.0, 3.0), abs=1e-6)
 
 
 def test_velocities_are_added_up_where_their_unit_is_known(urdf: Path) -> None:

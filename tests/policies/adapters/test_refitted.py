@@ -3,6 +3,7 @@ what they would have done."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 from worldgym.actions.conventions import CONVENTIONS
 from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
-from worldgym.policies.adapters.converted import spoken_in
-from worldgym.policies.adapters.refitted import ResampledPolicy
-from worldgym.policies.adapters.wrapped import changes_of, committed
+from worldgym.evaluation.rollout import roll_out
+from worldgym.policies.adapters.converted import converted, spoken_in
+from worldgym.policies.adapters.disturbed_policy import Disturbance, DisturbedPolicy
+from worldgym.policies.adapters.refitted import ResampledPolicy, TargetingPolicy
+from worldgym.policies.adapters.wrapped import changes_of, committed, renamed
+from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, PolicyFault
 from worldgym.policies.policy_protocol import Needs, Observation
-from worldgym.testing import FakePolicy, check_policy
+from worldgym.testing import FakePolicy, FakeWorld, check_policy
 from worldgym.types import ActionSpec, Task, Trial
 
 FRAME = np.zeros((8, 8, 3), np.uint8)
@@ -133,6 +137,8 @@ def test_actions_that_were_not_executed_are_no_part_of_the_pose(back: bool) -> N
     names = ("x", "y", "z")
     moves = ActionSpec(names, "delta_pose", "1 m", "none", "none", (-1.0,) * 3, (1.0,) * 3, 5.0)
     poses = replace(moves, mode="absolute_pose", low=(-9.0,) * 3, high=(9.0,) * 3)
+    if back:  # no move is clipped
+        moves = replace(moves, low=(-20.0,) * 3, high=(20.0,) * 3)
     mine, theirs = (poses, moves) if back else (moves, poses)
     policy = committed(spoken_in(FakePolicy(chunk=8, spec=mine, spread=0.5), theirs), 5)
     plain = FakePolicy(chunk=8, spec=mine, spread=0.5)
@@ -146,3 +152,107 @@ def test_actions_that_were_not_executed_are_no_part_of_the_pose(back: bool) -> N
         due = np.diff(np.vstack([at, there]), axis=0) if back else there
         np.testing.assert_allclose(told[0], due, atol=1e-6)
         at = there[-1]
+
+
+class Constant(FakePolicy):
+    """Wants one action again and again, of whatever size."""
+
+    wants: dict[str, float] = {}  # noqa: RUF012
+
+    def act(self, states: Any, observations: Any) -> Any:
+        row = np.array([self.wants.get(name, 0.0) for name in self.spec.names], np.float32)
+        return states, np.tile(row, (len(observations), self.chunk, 1))
+
+
+def wanting(spec: ActionSpec, chunk: int = 1, **wants: float) -> Any:
+    kind = type("Wanting", (Constant,), {"wants": wants})
+    return kind(spec=spec, chunk=chunk)
+
+
+def rolled(policy: Any, steps: int) -> Any:
+    """In a world that takes what the policy gives: its actions, and how they were counted."""
+    world = FakeWorld(spec=policy.spec, frame_shape=FRAME.shape)
+    task = replace(TRIAL.task, steps=steps)
+    (rollout,) = roll_out(world, policy, [replace(TRIAL, task=task)])
+    return rollout
+
+
+DELTA = CONVENTIONS["droid_delta"]  # 15 Hz, moves of 0.1 m
+POSED = {"x": 0.7, "y": 0.0, "z": 0.2, "roll": 0.1}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+@pytest.mark.parametrize(("rate", "steps"), [(15.0, 4), (5.0, 6), (30.0, 4)])
+def test_a_target_that_is_far_is_reached_in_as_many_moves_as_the_world_needs(
+    rate: float, steps: int, chunk: int
+) -> None:
+    """At any rate: the world's moves are as long as they may be, and end there."""
+    merged = max(round(rate / 15.0), 1)
+    policy = spoken_in(wanting(at(DROID, rate), chunk * merged, **POSED), DELTA)
+    assert policy.spec == DELTA
+    rollout = rolled(policy, 24)
+    moved = rollout.actions[:, 0].astype(np.float64).cumsum()
+    np.testing.assert_allclose(moved[:3], [0.1, 0.2, 0.3], atol=1e-6)
+    np.testing.assert_allclose(moved[steps - 1 :], 0.4, atol=1e-6)
+    assert rollout.clipped == 3 and OUT_OF_BOUNDS in rollout.flags
+
+
+def test_a_move_beyond_the_border_of_a_world_of_targets_is_lost() -> None:
+    """Away from the border it leads on from there."""
+    policy = TargetingPolicy(wanting(replace(BRIDGE, high=(2.0,) * 7), x=0.5), at(DROID, 5.0))
+    states, told = policy.reset([TRIAL]), []
+    for step in range(4):
+        states, chunk = policy.act(states, [Observation(FRAME, "push", step)])
+        told.append(float(chunk[0, 0, 0]))
+    assert told == pytest.approx([0.8, 1.0, 1.0, 1.0])
+    assert states[0].after(4).position[0] == pytest.approx(1.0)
+
+
+ADAPTED: dict[str, Callable[[Any], Any]] = {
+    "split": lambda policy: ResampledPolicy(policy, at(BRIDGE, 10.0)),
+    "joined": lambda policy: ResampledPolicy(policy, at(BRIDGE, 2.5)),
+    "told as targets": lambda policy: TargetingPolicy(policy, DROID),
+    "converted": lambda policy: converted(policy, "bridge_v2", "released_10"),
+    "renamed": lambda policy: renamed(policy, "other"),
+    "committed": lambda policy: committed(policy, 2),
+    "late": lambda policy: DisturbedPolicy(policy, Disturbance(delay=1)),
+    "enlarged": lambda policy: DisturbedPolicy(policy, Disturbance(gain=1.5)),
+    "twice": lambda policy: renamed(ResampledPolicy(policy, at(BRIDGE, 10.0)), "other"),
+}
+
+
+@pytest.mark.parametrize("how", ADAPTED)
+def test_a_policy_keeps_its_own_bounds_whatever_is_made_of_its_actions(how: str) -> None:
+    """What it wants outside is taken as its bound is, and counted."""
+    adapt = ADAPTED[how]
+    within, outside = (adapt(wanting(BRIDGE, 2, x=x)) for x in (0.05, 0.3))
+    mine, theirs = rolled(within, 4), rolled(outside, 4)
+    np.testing.assert_array_equal(theirs.actions, mine.actions)
+    assert theirs.clipped == 4 and OUT_OF_BOUNDS in theirs.flags
+    assert mine.clipped == (2 * 2 if how == "joined" else 0)
+    with pytest.raises(PolicyFault, match="unit or scale is wrong"):
+        rolled(adapt(wanting(BRIDGE, 2, x=50.0)), 4)
+
+
+@pytest.mark.parametrize(
+    ("mine", "world_hz", "words"),
+    [
+        (at(BRIDGE, 10.0), 5.0, "x may then be -0.1 to 0.1, and the world takes -0.05 to 0.05"),
+        (replace(BRIDGE, high=(0.2,) * 6 + (1.0,)), 10.0, "x may then be -0.025 to 0.1"),
+        (replace(DROID, high=(2.0,) * 7), 30.0, "x may then be -1 to 2, and the world takes"),
+        (BRIDGE, 10.0, ""),
+        (DROID, 5.0, ""),
+    ],
+)
+def test_what_a_world_of_another_rate_cuts_off_is_said(
+    mine: ActionSpec, world_hz: float, words: str
+) -> None:
+    world = at(BRIDGE if mine.mode == "delta_pose" else DROID, world_hz)
+    (change,) = changes_of(spoken_in(FakePolicy(chunk=3 if world_hz > 9 else 6, spec=mine), world))
+    assert words in change and ("cut off" in change) == bool(words)
+
+
+def test_motion_that_the_world_cuts_off_is_counted() -> None:
+    """Two legal actions are one that the world does not take whole."""
+    rollout = rolled(spoken_in(wanting(at(BRIDGE, 10.0), 2, x=0.05), BRIDGE), 4)
+    assert rollout.clipped == 4 and rollout.actions[:, 0] == pytest.approx(0.05)

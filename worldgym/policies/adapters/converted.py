@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
-from worldgym.actions.moves_and_targets import no_way
+from worldgym.actions.moves_and_targets import MOVES, no_way
 from worldgym.actions.sound_spec import fault_of_spec
 from worldgym.errors import InputError
 from worldgym.policies.adapters.refitted import SAME, ResampledPolicy, TargetingPolicy
@@ -56,5 +56,8 @@ def _converted(policy: Policy[Any], spec: ActionSpec) -> Policy[Any]:
     ):
         return converted(policy, source, target)
     if no_way(policy.spec, spec) is None:
+        faster = policy.spec.rate_hz / spec.rate_hz > 1.0 + SAME
+        if faster and spec.mode == MOVES:  # each move is clipped as the world takes it
+            policy = ResampledPolicy(policy, replace(policy.spec, rate_hz=spec.rate_hz))
         return TargetingPolicy(policy, spec)
     return policy

@@ -19,6 +19,7 @@ from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import CONFIG, load_folder, read_config, save_folder
 from worldgym.io.records import from_mapping, located
+from worldgym.policies.own.action_bounds import Outside, acted
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, Trial
 
@@ -100,17 +101,23 @@ class DisturbedPolicy:
     def act(
         self, states: Sequence[DisturbedState], observations: Sequence[Observation]
     ) -> tuple[list[DisturbedState], Actions]:
+        return self.act_within(states, observations)[:2]
+
+    def act_within(
+        self, states: Sequence[DisturbedState], observations: Sequence[Observation]
+    ) -> tuple[list[DisturbedState], Actions, Outside]:
+        """What the policy itself wanted outside its bounds counts where it was wanted."""
         told = [
             replace(o, instruction=self._by.instructions.get(o.instruction, o.instruction))
             for o in observations
         ]
-        inner, chunks = self._policy.act([state.inner for state in states], told)
+        inner, chunks, outside = acted(self._policy, [state.inner for state in states], told)
         after, out = [], []
         for state, new, chunk, seen in zip(states, inner, chunks, observations, strict=True):
             state, carried_out = self._disturbed(replace(state, inner=new), chunk, seen.step)
             after.append(state)
             out.append(carried_out)
-        return after, np.stack(out)
+        return after, np.stack(out), outside
 
     def _disturbed(
         self, state: DisturbedState, chunk: Actions, step: int

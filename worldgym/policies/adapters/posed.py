@@ -5,6 +5,7 @@ examples/policies/posed.py."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from worldgym.actions.moves_and_targets import numbers_between
 from worldgym.actions.pose import Pose, Vector, gripper_after
 from worldgym.errors import InputError
 from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
+from worldgym.policies.own.action_bounds import Outside
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -36,12 +38,8 @@ class PosedPolicy:
         """InputError where its numbers are not the joints of the arm."""
         who = f"policy {policy.name}"
         spec = policy.spec
-        self._columns = [i for i, name in enumerate(spec.names) if name != "gripper"]
-        if len(self._columns) != len(arm.joints):
-            raise InputError(
-                f"{who} moves {len(self._columns)} joints, and the robot has {len(arm.joints)} up "
-                f"to that link: {', '.join(arm.joints)}"
-            )
+        joints = _in_order(who, [name for name in spec.names if name != "gripper"], arm.joints)
+        self._columns = [spec.names.index(name) for name in joints]
         self._adds = spec.mode == "joint_velocity"
         if self._adds and not spec.unit.startswith(PER_SECOND):
             raise InputError(
@@ -52,7 +50,10 @@ class PosedPolicy:
         self.chunk = policy.chunk
         self.needs = policy.needs
         self.spec = _pose_spec(spec)
-        self.changes = (*changes_of(policy), f"{spec.mode} told as poses, by the robot's model")
+        self.changes = (
+            *changes_of(policy),
+            f"{spec.mode} told as poses, by the robot's model{_pairing(joints, arm.joints)}",
+        )
         self._policy = policy
         self._arm = arm
 
@@ -75,10 +76,16 @@ class PosedPolicy:
     def act(
         self, states: Sequence[State], observations: Sequence[Observation]
     ) -> tuple[list[State], Actions]:
+        return self.act_within(states, observations)[:2]
+
+    def act_within(
+        self, states: Sequence[State], observations: Sequence[Observation]
+    ) -> tuple[list[State], Actions, Outside]:
         return act_and_tell(self._policy, states, observations, self._posed)
 
-    def _posed(self, before: Stand, chunk: Actions) -> tuple[Stand, Actions]:
-        """Joints [n] and gripper before, actions [h, A] => both after, and poses [h, 7]."""
+    def _posed(self, before: Stand, chunk: Actions) -> tuple[Stand, Actions, Outside]:
+        """Joints [n] and gripper before, actions [h, A] => both after, poses [h, 7], and none of
+        them clipped."""
         joints, opened = before
         spec = self._policy.spec
         rows = []
@@ -88,7 +95,41 @@ class PosedPolicy:
             opened = gripper_after(opened, action[None], spec)
             pose = Pose(*self._arm.pose(joints), opened)
             rows.append(numbers_between(pose, pose, self.spec))
-        return (joints, opened), np.array(rows, np.float32).reshape(len(chunk), self.spec.size)
+        poses = np.array(rows, np.float32).reshape(len(chunk), self.spec.size)
+        return (joints, opened), poses, np.zeros(len(chunk), np.bool_)
+
+
+def _in_order(who: str, names: Sequence[str], joints: Sequence[str]) -> list[str]:
+    """The policy's names in the order of the robot's joints. InputError where they are not as many,
+    or neither names nor numbers say which is which."""
+    if len(names) != len(joints):
+        raise InputError(
+            f"{who} moves {len(names)} joints, and the robot has {len(joints)} up to that link: "
+            f"{', '.join(joints)}"
+        )
+    if set(names) == set(joints):
+        return list(joints)
+    shared = [name for name, joint in zip(names, joints, strict=True) if name in joints]
+    moved = [name for name in shared if names.index(name) != list(joints).index(name)]
+    if moved or _ranks(names) != _ranks(joints):
+        raise InputError(
+            f"{who} moves {', '.join(names)}, and the robot has {', '.join(joints)} up to that "
+            f"link, so it is unknown which is which: name the joints of its spec as the URDF does"
+        )
+    return list(names)
+
+
+def _ranks(names: Sequence[str]) -> list[int]:
+    """The order of the numbers that the names end in; that of the names where one has none."""
+    ends = [re.search(r"\d+$", name) for name in names]
+    numbers = [int(end[0]) for end in ends if end is not None]
+    return sorted(range(len(names)), key=lambda i: numbers[i] if len(numbers) == len(names) else i)
+
+
+def _pairing(names: Sequence[str], joints: Sequence[str]) -> str:
+    """Which name stands for which joint, in words, where they differ."""
+    pairs = [f"{name} as {joint}" for name, joint in zip(names, joints, strict=True)]
+    return f" ({', '.join(pairs)})" if list(names) != list(joints) else ""
 
 
 def _pose_spec(spec: ActionSpec) -> ActionSpec:

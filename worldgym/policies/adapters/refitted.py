@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.actions.compose import check_composable, composed, divided
-from worldgym.actions.moves_and_targets import no_way, told_as
+from worldgym.actions.compose import check_composable, composed, divided, widened
+from worldgym.actions.moves_and_targets import no_way, pose_commanded, told_as
 from worldgym.actions.pose import Pose, lacking
 from worldgym.errors import InputError
 from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
+from worldgym.policies.own.action_bounds import SLACK, Outside, acted, within_bounds
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -53,7 +54,8 @@ class ResampledPolicy:
         self.chunk = policy.chunk * parts if parts else policy.chunk // (merged or 1)
         self.needs = policy.needs
         how = f"split in {parts}" if parts else f"joined, {merged} in one"
-        self.changes = (*changes_of(policy), f"{rates}: actions {how}")
+        cut = _cut_off(widened(policy.spec, merged or 1 / (parts or 1)), spec)
+        self.changes = (*changes_of(policy), f"{rates}: actions {how}{cut}")
         self._policy = policy
         self._merged = merged or 1
         self.parts = parts or 1
@@ -64,9 +66,16 @@ class ResampledPolicy:
     def act(
         self, states: Sequence[Any], observations: Sequence[Observation]
     ) -> tuple[list[Any], Actions]:
+        return self.act_within(states, observations)[:2]
+
+    def act_within(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions, Outside]:
         own = [replace(seen, step=self._own_step(seen.step)) for seen in observations]
-        states, actions = self._policy.act(states, own)
-        return states, np.stack([self._at_the_rate(chunk) for chunk in actions])
+        states, actions, outside = acted(self._policy, states, own)
+        told = np.stack([self._at_the_rate(chunk) for chunk in actions])
+        groups = outside.reshape(len(own), -1, self._merged).any(-1)
+        return states, told, groups.repeat(self.parts, axis=1)
 
     def _own_step(self, step: int) -> int:
         return step * self._merged // self.parts
@@ -81,14 +90,17 @@ class ResampledPolicy:
 
 class TargetingPolicy:
     """`policy` with its moves converted to the poses that they lead to, or its poses to moves. The
-    state holds the commanded pose, starting from that of the task."""
+    state holds the commanded pose, starting from that of the task: where an action is clipped to
+    the bounds of the world, the next one leads on from where that one leads."""
 
     def __init__(self, policy: Policy[Any], spec: ActionSpec) -> None:
         """InputError where there is no way from the one to the other."""
         if reason := no_way(policy.spec, spec):
             raise InputError(f"policy {policy.name}: {reason}")
         self.name = policy.name
-        self.spec = replace(spec, rate_hz=policy.spec.rate_hz)
+        # a move that is split in several at the world's rate may be as long as all of them
+        several = max(spec.rate_hz / policy.spec.rate_hz, 1.0)
+        self.spec = replace(widened(spec, several), rate_hz=policy.spec.rate_hz)
         self.chunk = policy.chunk
         self.needs = policy.needs
         change = f"{policy.spec.mode} told as {spec.mode}, from the task's state"
@@ -111,10 +123,36 @@ class TargetingPolicy:
     def act(
         self, states: Sequence[Remembered[Pose]], observations: Sequence[Observation]
     ) -> tuple[list[Remembered[Pose]], Actions]:
-        specs = self._policy.spec, self.spec
-        return act_and_tell(
-            self._policy, states, observations, lambda pose, chunk: told_as(pose, chunk, *specs)
-        )
+        return self.act_within(states, observations)[:2]
+
+    def act_within(
+        self, states: Sequence[Remembered[Pose]], observations: Sequence[Observation]
+    ) -> tuple[list[Remembered[Pose]], Actions, Outside]:
+        return act_and_tell(self._policy, states, observations, self._told)
+
+    def _told(self, before: Pose, action: Actions) -> tuple[Pose, Actions, Outside]:
+        """An action [1, A] => (the pose that is commanded, in the world's form [1, B] within its
+        bounds, whether it lay outside [1])."""
+        pose, told = told_as(before, action, self._policy.spec, self.spec)
+        held, outside = within_bounds(told, self.spec)
+        if not np.array_equal(held, told):
+            there = pose_commanded(before, held[0], self.spec)
+            pose = replace(there, gripper_open=pose.gripper_open)
+        return pose, held, outside
+
+
+def _cut_off(reach: ActionSpec, spec: ActionSpec) -> str:
+    """What is lost of actions with the bounds of `reach` in a world of `spec`, in words; empty
+    where nothing is."""
+    for i, name in enumerate(spec.names):
+        slack = SLACK * (spec.high[i] - spec.low[i])
+        if reach.high[i] > spec.high[i] + slack or reach.low[i] < spec.low[i] - slack:
+            return (
+                f"; {name} may then be {reach.low[i]:g} to {reach.high[i]:g}, and the world takes "
+                f"{spec.low[i]:g} to {spec.high[i]:g}: what lies beyond is cut off, and counted as "
+                f"out of bounds"
+            )
+    return ""
 
 
 def _whole(ratio: float) -> int | None:

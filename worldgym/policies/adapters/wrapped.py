@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from worldgym.policies.own.action_bounds import Outside, acted
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -54,23 +55,25 @@ def act_and_tell(
     policy: Policy[Any],
     states: Sequence[Remembered[M]],
     observations: Sequence[Observation],
-    tell: Callable[[M, Actions], tuple[M, Actions]],
-) -> tuple[list[Remembered[M]], Actions]:
-    """An answer of `policy` told otherwise, action by action.
+    tell: Callable[[M, Actions], tuple[M, Actions, Outside]],
+) -> tuple[list[Remembered[M]], Actions, Outside]:
+    """An answer of `policy`, within its bounds, told otherwise, action by action.
 
-    tell: (what is remembered, an action [1, A]) => both after it, the action as it is told."""
-    inner, actions = policy.act([state.own for state in states], observations)
+    tell: (what is remembered, an action [1, A]) => what is remembered after it, the action as it is
+    told, and whether that had to be clipped [1]."""
+    inner, actions, outside = acted(policy, [state.own for state in states], observations)
     after, told = [], []
-    for own, state, seen, chunk in zip(inner, states, observations, actions, strict=True):
+    for b, (own, state, seen) in enumerate(zip(inner, states, observations, strict=True)):
         known = [state.after(seen.step)]
         rows = []
-        for action in chunk[:, None]:
-            then, row = tell(known[-1], action)
+        for t, action in enumerate(actions[b][:, None]):
+            then, row, beyond = tell(known[-1], action)
             known.append(then)
             rows.append(row)
+            outside[b, t] |= beyond[0]
         after.append(Remembered(own, tuple(known), seen.step))
         told.append(np.concatenate(rows))
-    return after, np.stack(told)
+    return after, np.stack(told), outside
 
 
 class WrappedPolicy:
@@ -86,7 +89,7 @@ class WrappedPolicy:
         rework: Callable[[Actions], Actions] = lambda actions: actions,
     ) -> None:
         """name, spec, chunk: the policy's own, or others.   change: in words, for the log.
-        rework: an answer [B, h, A] => what is carried out of it."""
+        rework: an answer [B, h, A] => what is carried out of it, from its first action on."""
         self.name = policy.name if name is None else name
         self.spec = spec or policy.spec
         self.chunk = chunk or policy.chunk
@@ -102,8 +105,14 @@ class WrappedPolicy:
     def act(
         self, states: Sequence[Any], observations: Sequence[Observation]
     ) -> tuple[list[Any], Actions]:
-        states, actions = self._policy.act(states, observations)
-        return states, self._rework(actions)
+        return self.act_within(states, observations)[:2]
+
+    def act_within(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions, Outside]:
+        states, actions, outside = acted(self._policy, states, observations)
+        reworked = self._rework(actions)
+        return states, reworked, outside[:, : reworked.shape[1]]
 
 
 def renamed(policy: Policy[Any], name: str) -> Policy[Any]:

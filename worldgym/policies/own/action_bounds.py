@@ -3,10 +3,14 @@ answer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
 import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import WorldGymError
+from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec
 
 SLACK = 1e-3  # of the span between the bounds: rounding, which is clipped but not counted
@@ -14,11 +18,24 @@ BEYOND = (
     10.0  # spans outside the bounds from which on an action is no command but a fault of the policy
 )
 OUT_OF_BOUNDS = "actions out of bounds"  # flag of a trial
+Outside = npt.NDArray[np.bool_]  # [B, h], of an answer: which actions lay outside the bounds
 
 
 class PolicyFault(WorldGymError):
     """A policy answered with actions that no robot can take: an infrastructure failure, never a
     score."""
+
+
+@runtime_checkable
+class Bounding(Protocol):
+    """An optional part of a policy that is made from another one: it takes the actions of that one
+    within its bounds, as a robot would, and says which lay outside."""
+
+    def act_within(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions, Outside]:
+        """As `Policy.act`, and which of the actions are made from one that lay outside."""
+        ...
 
 
 def _bounds(spec: ActionSpec) -> tuple[Actions, Actions]:
@@ -40,7 +57,7 @@ def to_unit(actions: Actions, spec: ActionSpec) -> Actions:
 
 def commanded(
     chunk: Actions, shape: tuple[int, int, int], spec: ActionSpec, who: str
-) -> tuple[Actions, npt.NDArray[np.bool_]]:
+) -> tuple[Actions, Outside]:
     """A policy's answer [B, h, A] => (as a robot's controller takes it, clipped to the bounds;
     which actions lay outside [B, h]).
 
@@ -60,4 +77,27 @@ def commanded(
             f"{who} returned {chunk[at]:g} for {spec.names[at[-1]]}, whose bounds are {bounds}: "
             f"its unit or scale is wrong"
         )
-    return np.clip(chunk, low, high), (outside > SLACK * (high - low)).any(-1)
+    return within_bounds(chunk, spec)
+
+
+def within_bounds(actions: Actions, spec: ActionSpec) -> tuple[Actions, Outside]:
+    """[..., A] => (clipped to the bounds, which actions lay outside by more than rounding
+    [...])."""
+    low, high = _bounds(spec)
+    outside = np.maximum(low - actions, actions - high)
+    return np.clip(actions, low, high), (outside > SLACK * (high - low)).any(-1)
+
+
+def acted(
+    policy: Policy[Any], states: Sequence[Any], observations: Sequence[Observation]
+) -> tuple[list[Any], Actions, Outside]:
+    """A policy's answer => (its new states, the actions within its bounds, which of them lay
+    outside these or those of a policy that it is made from). PolicyFault as of `commanded`."""
+    within = None
+    if isinstance(policy, Bounding):
+        after, chunk, within = policy.act_within(states, observations)
+    else:
+        after, chunk = policy.act(states, observations)
+    due = (len(observations), policy.chunk, policy.spec.size)
+    held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
+    return after, held, outside if within is None else outside | within
