@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 from stand_in_worlds import THREE, WIDE, StandInWorld, stated
 
+from worldgym.actions.conventions import convention
 from worldgym.errors import InputError
-from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames, fitted
+from worldgym.evaluation.fitting import (
+    HELD_TAIL,
+    REPEATED,
+    RESIZED,
+    at_frames,
+    fitted,
+    tasks_at_size,
+)
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate_parts
@@ -25,7 +33,7 @@ from worldgym.report.findings import said_of_policies, sentences
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.world.capabilities import Capabilities, Chunk, History
-from worldgym.world.fitted_world import FittedWorld
+from worldgym.world.fitted_world import FittedWorld, begun
 from worldgym.world.world_start import Start
 
 SHAPE = (8, 12, 3)
@@ -283,3 +291,112 @@ def test_a_world_like_ours_is_not_touched(tmp_path: Path) -> None:
     assert not {"align", "world_can", "resized"} & set(header.config)
     assert all(record.flags == () for record in records)
     assert Needs() == NEWEST_FRAME and world.capabilities == Capabilities(Chunk())
+
+
+TARGETS = convention("droid_cartesian")
+STANDS = dict.fromkeys(("x", "y", "z", "roll", "pitch", "yaw"), 0.25)
+
+
+class Begun(StandInWorld):
+    """Keeps what it was begun with."""
+
+    starts: list[Start] = []  # noqa: RUF012
+
+    def begin(self, start: Start) -> Any:
+        self.starts.append(start)
+        return super().begin(start)
+
+
+@pytest.mark.parametrize(
+    ("gripper", "names"),
+    [
+        ({"gripper": 1.0}, ()),
+        ({"gripper_closed": 1.0}, ("gripper_open",)),
+        ({"gripper_open": 0.0}, ("x", "gripper_closed")),
+    ],
+)
+def test_the_history_of_a_world_of_targets_is_that_of_the_tasks_state(
+    gripper: dict[str, float], names: tuple[str, ...]
+) -> None:
+    """Whether or not the world begins with the state, and in whatever form the task tells it."""
+    Begun.starts.clear()
+    can = replace(WIDE, instruction=False, state=names, rewind=False)
+    standing = task("one", 24, state={**STANDS, **gripper})
+    world = Begun(can, spec=TARGETS)
+    found = fitted(world, [FakePolicy(chunk=12, spec=TARGETS)], [standing], "refuse")
+    frames = np.stack([standing.frame, *standing.others.values()])[None]
+    begun(found.world, [standing], frames, [1])
+    (start,) = Begun.starts
+    np.testing.assert_allclose(start.actions, np.tile([*[0.25] * 6, 1.0], (1, 6, 1)))
+    due = {"x": 0.25, "gripper_open": 0.0, "gripper_closed": 1.0}
+    assert start.state.tolist() == [[due[name] for name in names]]
+
+
+@pytest.mark.parametrize(("state", "absent"), [({}, "x"), (STANDS, "gripper")])
+def test_a_history_of_targets_that_is_not_known_is_refused_before_the_first_frame(
+    state: dict[str, float], absent: str, tmp_path: Path
+) -> None:
+    world = StandInWorld(WIDE, spec=TARGETS)
+    words = f'which are targets, so the robot\'s "{absent}" is needed, and task a/one'
+    with pytest.raises(InputError, match=words):
+        run(tmp_path, world, FakePolicy(chunk=12, spec=TARGETS), [task("one", 24, state=state)])
+
+
+@pytest.mark.parametrize(
+    ("horizon", "chunk", "align", "steps", "fits"),
+    [
+        (50, 12, "commit", 50, False),  # the world is sent 60
+        (60, 12, "commit", 50, True),
+        (48, 12, "refuse", 48, True),
+        (59, 8, "hold", 50, False),  # the last step begins at 48
+        (60, 8, "hold", 50, True),
+        (50, 50, "commit", 50, False),
+    ],
+)
+def test_a_horizon_holds_for_the_fill_of_a_step_too(
+    horizon: int, chunk: int, align: Any, steps: int, fits: bool
+) -> None:
+    world = stated(horizon=horizon)
+    policy, tasks = FakePolicy(chunk=chunk), [task("long", steps)]
+    if fits:
+        fitted(world, [policy], tasks, align)
+        return
+    with pytest.raises(InputError, match="of 50 steps ends within a step, which makes it 60"):
+        fitted(world, [policy], tasks, align)
+
+
+def sized(main: tuple[int, int], **others: tuple[int, int]) -> Task:
+    """A task with frames of these sizes, height and width."""
+    frames = {view: np.zeros((*size, 3), np.uint8) for view, size in others.items()}
+    return Task("a/one", "a", np.zeros((*main, 3), np.uint8), "push", 9, others=frames)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (sized((8, 12)), None),
+        (sized((16, 24), side=(16, 24), wrist=(16, 24)), "24x16"),
+        (sized((16, 24), side=(8, 12), wrist=(4, 6)), "24x16, wrist 6x4"),
+        (sized((8, 12), wrist=(16, 24)), "wrist 24x16"),
+        (sized((8, 12), unseen=(9, 9)), None),
+    ],
+)
+def test_every_view_is_resized_by_itself_and_it_is_said(given: Task, told: str | None) -> None:
+    (made,), found = tasks_at_size([given], SHAPE, THREE)
+    assert found == ({} if told is None else {"a/one": told})
+    drawn = [frame for view, frame in made.others.items() if view in THREE]
+    assert {frame.shape for frame in (made.frame, *drawn)} == {SHAPE}
+
+
+def test_a_further_view_of_another_shape_is_refused() -> None:
+    for main in ((8, 12), (16, 24)):
+        with pytest.raises(InputError, match="a wrist frame of 40 x 16, and the world draws 12"):
+            tasks_at_size([sized(main, wrist=(16, 40))], SHAPE, THREE)
+
+
+def test_a_trial_whose_further_view_was_resized_is_flagged(tmp_path: Path) -> None:
+    big = task("one", 12)
+    others = {**big.others, "wrist": np.zeros((16, 24, 3), np.uint8)}
+    world = FakeWorld(frame_shape=SHAPE, views=THREE)
+    header, (record,) = run(tmp_path, world, FakePolicy(), [replace(big, others=others)])
+    assert header.config["resized"] == {"a/one": "wrist 24x16"} and RESIZED in record.flags

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Any, Literal
 
+from worldgym.actions.pose import given_by
 from worldgym.errors import InputError
 from worldgym.io.images import resized
 from worldgym.io.text import amount
 from worldgym.policies.adapters.wrapped import committed, renamed, rows_of_an_action
 from worldgym.policies.policy_protocol import Policy
-from worldgym.types import Rollout, Task
+from worldgym.types import ONE_VIEW, Frames, Rollout, Task
 from worldgym.world.capabilities import Capabilities
-from worldgym.world.fitted_world import cannot_hold, fit, fits_already
+from worldgym.world.fitted_world import FittedWorld, cannot_hold, fit, fits_already, no_still
 from worldgym.world.world_protocol import World
 
 Align = Literal["refuse", "commit", "hold"]
@@ -53,13 +55,16 @@ def fitted(
             f"the world {world.name} begins with {can.history.frames} recorded frames, but a task "
             f"has only one, and this world does not allow repeating it"
         )
-    _check_state(world.name, can, tasks)
+    _check_state(world, can, tasks)
     if fits_already(can):
         return Fitted(world, tuple(policies))
     chosen = tuple(_chosen(world.name, can, policy, tasks, align) for policy in policies)
     # one whose state cannot be rebuilt may still have policies whose answers fit
     hold = align == "hold" and cannot_hold(world.name, can) is None
-    return Fitted(fit(world, hold), chosen)
+    whole = fit(world, hold)
+    for policy in chosen:
+        _check_fill(whole, can, policy, tasks)
+    return Fitted(whole, chosen)
 
 
 def at_frames(rollout: Rollout, stride: int) -> Rollout:
@@ -154,37 +159,77 @@ def _takes(can: Capabilities) -> str:
     return f"multiples of {chunk.multiple} from {chunk.least}{most} per step"
 
 
-def _check_state(name: str, can: Capabilities, tasks: Sequence[Task]) -> None:
+def _check_fill(
+    world: FittedWorld, can: Capabilities, policy: Policy[Any], tasks: Sequence[Task]
+) -> None:
+    """InputError where a world of a horizon takes less than is sent in its last step."""
+    if can.horizon is None:
+        return
     for task in tasks:
-        if absent := [number for number in can.state if number not in task.state]:
+        starts = range(0, task.steps, policy.chunk)
+        taken = [world.taken(policy.chunk, task.steps - start) for start in starts]
+        sent = max(start + can.chunk.padded(n) for start, n in zip(starts, taken, strict=True))
+        if sent > can.horizon:
+            raise InputError(
+                f"the world {world.name} takes at most {can.horizon} actions, and task {task.name} "
+                f"of {task.steps} steps ends within a step, which makes it {sent}: give it fewer "
+                f"steps"
+            )
+
+
+def _check_state(world: World[Any], can: Capabilities, tasks: Sequence[Task]) -> None:
+    name = world.name
+    for task in tasks:
+        told = zip(can.state, given_by(task.state, can.state), strict=True)
+        if absent := [number for number, value in told if isnan(value)]:
             raise InputError(
                 f"the world {name} begins with the robot's state, and task {task.name} does not "
                 f'say its "{absent[0]}": add it to "state" in the task\'s JSON file'
+            )
+        if reason := no_still(name, can, world.spec, task.state):
+            raise InputError(
+                f'{reason}, and task {task.name} does not say it: add it to "state" in the '
+                f"task's JSON file"
             )
         if can.instruction and not task.instruction:
             raise InputError(f"the world {name} needs an instruction, and {task.name} has none")
 
 
 def tasks_at_size(
-    tasks: Sequence[Task], frame_shape: tuple[int, int, int]
+    tasks: Sequence[Task], frame_shape: tuple[int, int, int], views: Sequence[str] = ONE_VIEW
 ) -> tuple[tuple[Task, ...], Mapping[str, str]]:
-    """The tasks with frames of the world's size, and from which size, by name of the task.
+    """The tasks with frames of the world's size, and from which size, by name of the task: of the
+    main view, then of further ones that were of another.   views: that the world draws.
 
     InputError for another ratio of width to height: a stretched scene is another scene."""
     found: dict[str, str] = {}
     made = []
     for task in tasks:
-        if task.frame.shape == frame_shape:
-            made.append(task)
-            continue
-        (height, width), (due_height, due_width) = task.frame.shape[:2], frame_shape[:2]
-        ratio = (width / height) / (due_width / due_height)
-        if abs(ratio - 1.0) > SAME_SHAPE:
-            raise InputError(
-                f"task {task.name} has a frame of {width} x {height}, and the world draws "
-                f"{due_width} x {due_height}, which is of another shape: cut the frame to it"
-            )
-        found[task.name] = f"{width}x{height}"
-        others = {view: resized(frame, frame_shape[:2]) for view, frame in task.others.items()}
-        made.append(replace(task, frame=resized(task.frame, frame_shape[:2]), others=others))
+        drawn = {view: frame for view, frame in task.others.items() if view in views[1:]}
+        sizes = {
+            view: _size_to_change(f"task {task.name}", view, frame, frame_shape)
+            for view, frame in {"": task.frame, **drawn}.items()
+            if frame.shape != frame_shape
+        }
+        if sizes:
+            main = sizes.pop("", "")
+            further = [f"{view} {size}" for view, size in sizes.items() if size != main]
+            found[task.name] = ", ".join([*([main] if main else []), *further])
+            others = {view: resized(frame, frame_shape[:2]) for view, frame in task.others.items()}
+            task = replace(task, frame=resized(task.frame, frame_shape[:2]), others=others)
+        made.append(task)
     return tuple(made), found
+
+
+def _size_to_change(who: str, view: str, frame: Frames, due: tuple[int, int, int]) -> str:
+    """ "WIDTHxHEIGHT" of a frame. InputError where it is of another shape than `due`.   view: "" =
+    the main one."""
+    (height, width), (due_height, due_width) = frame.shape[:2], due[:2]
+    ratio = (width / height) / (due_width / due_height)
+    if abs(ratio - 1.0) > SAME_SHAPE:
+        what = f"a {view} frame" if view else "a frame"
+        raise InputError(
+            f"{who} has {what} of {width} x {height}, and the world draws {due_width} x "
+            f"{due_height}, which is of another shape: cut the frame to it"
+        )
+    return f"{width}x{height}"

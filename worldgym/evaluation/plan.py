@@ -43,6 +43,7 @@ from worldgym.types import ONE_VIEW, Task, Trial
 from worldgym.world.capabilities import PLAIN, Capabilities
 from worldgym.world.familiarity import Familiarity
 from worldgym.world.initial_views import check_initial_views
+from worldgym.world.wire.served_world import check_shared, rows_of_an_answer
 from worldgym.world.world_protocol import World
 
 
@@ -146,9 +147,10 @@ def plan_evaluation(
 ) -> EvaluationPlan:
     """InputError or SpecMismatch for everything that can be known to be wrong before the first
     frame; a judge that can look for what it could not judge does so."""
-    tasks, sizes = tasks_at_size(tasks, world.frame_shape)
+    tasks, sizes = tasks_at_size(tasks, world.frame_shape, world.views)
     can = world.capabilities
     origin = origin or Origin()
+    check_shared(world, config.on, config.workers)
     together = fitted(world, policies, tasks, config.align)
     codes = {
         new.name: origin.code.get(old.name, "")
@@ -157,13 +159,15 @@ def plan_evaluation(
     chunk = max((policy.chunk for policy in policies), default=1)
     batch = chosen_batch(config.batch, world, config.out, chunk)
     config = replace(config, batch=batch)
+    longest = max((policy.chunk for policy in together.policies), default=1)
+    held = rows_of_an_answer(world, longest)
     world, policies = together.world, together.policies
     check_evaluation(world, policies, tasks)
     stop = _early_stop(config.stop_when_certain, judge, can)
     prepare(judge, tasks, world.views)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
-    most = min(batch, can.most_rows or batch)
+    most = min(batch, can.most_rows or batch, held or batch)
     part, parts = config.shard
     settings = {
         "trials": config.trials,

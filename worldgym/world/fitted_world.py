@@ -10,15 +10,16 @@ h actions, k actions per frame, A action numbers, S numbers of the robot's state
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from worldgym.actions.no_motion import no_motion, standing_still
+from worldgym.actions.no_motion import no_motion, standing_still, untold
+from worldgym.actions.pose import given_by
 from worldgym.errors import InputError, WorldGymError
-from worldgym.types import Actions, Frames, Task
+from worldgym.types import Actions, ActionSpec, Frames, Task
 from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.world_answers import completed, robot_states, stepped
 from worldgym.world.world_protocol import Completing, Given, World
@@ -76,11 +77,18 @@ class FittedWorld:
         actions = np.zeros((rows, 0, self.spec.size), np.float32)
         return self.begin(Start(frames[:, None], seeds, actions, ("",) * rows, none))
 
-    def begin(self, start: Start) -> FittedState:
-        """`start` of one initial frame per row. A history of the world's own repeats it."""
+    def begin(
+        self, start: Start, robots: Sequence[Mapping[str, float]] | None = None
+    ) -> FittedState:
+        """`start` of one initial frame per row. A history of the world's own repeats it.   robots:
+        all that is known of each robot's state, by name; None = what `start` says."""
         history = self._own.history
         frames = np.repeat(start.frames[:, -1:], history.actions + 1, axis=1)
-        still = [self._still(row, start) for row in range(len(frames))]
+        if robots is None:
+            robots = [
+                dict(zip(self._own.state, map(float, row), strict=True)) for row in start.state
+            ]
+        still = [self._still(robot) for robot in robots]
         actions = np.stack([np.tile(one, (history.actions, 1)) for one in still])
         told = np.zeros((len(frames), 0, len(self._own.returns)), np.float32)
         start = replace(start, actions=actions.astype(np.float32))
@@ -126,15 +134,18 @@ class FittedWorld:
 
         left: actions until the last row ends.   ends: of each row. A row's input must not depend on
         where other rows end, because the world may use all actions of a step."""
-        own = self._own.chunk
-        size = chunk.shape[1]
-        exact = own.least == own.most and own.pieces(size) is not None
-        due = min(own.padded(left), size) if exact else size
+        due = self.taken(chunk.shape[1], left)
         out = chunk[:, :due].copy()
         for row, end in zip(out, ends, strict=True):
             if 0 < end < due:
                 row[end:] = no_motion(row[end - 1 : end], self.spec)
         return out
+
+    def taken(self, size: int, left: int) -> int:
+        """Actions of an answer of so many that a step takes, `left` before the last row ends."""
+        own = self._own.chunk
+        exact = own.least == own.most and own.pieces(size) is not None
+        return min(own.padded(left), size) if exact else size
 
     def robot_states(self, state: FittedState) -> RobotStates:
         """float32 [B, h, S], of every action: as at the newest frame."""
@@ -198,14 +209,11 @@ class FittedWorld:
     def _told(self, inner: Any, frames: Frames) -> RobotStates:
         return robot_states(self._world, inner, *frames.shape[:2])
 
-    def _still(self, row: int, start: Start) -> Actions:
-        state = dict(zip(self._own.state, map(float, start.state[row]), strict=True))
-        still = standing_still(self.spec, state)
-        if still is None:
-            if self._own.history.actions:
-                raise InputError(no_still(self.name))
-            return np.zeros(self.spec.size, np.float32)
-        return still
+    def _still(self, robot: Mapping[str, float]) -> Actions:
+        if reason := no_still(self.name, self._own, self.spec, robot):
+            raise InputError(f"{reason}, and it is not known")
+        still = standing_still(self.spec, robot)
+        return np.zeros(self.spec.size, np.float32) if still is None else still
 
 
 class CompletingFittedWorld(FittedWorld):
@@ -230,13 +238,16 @@ def fit(world: World[Any], hold: bool = False) -> FittedWorld:
 def begun(world: World[Any], tasks: Sequence[Task], frames: Frames, seeds: Sequence[int]) -> Any:
     """The state of new rollouts from uint8 [B, V, H, W, 3], and what more a world begins with."""
     can = world.capabilities
-    if not can.begins_with_more or not isinstance(world, Conditioned):
-        return world.reset(frames, seeds)
     actions = np.zeros((len(tasks), 0, world.spec.size), np.float32)
-    told = [[task.state[name] for name in can.state] for task in tasks]
+    told = [given_by(task.state, can.state) for task in tasks]
     state = np.array(told, np.float32).reshape(len(tasks), len(can.state))
-    instructions = tuple(task.instruction for task in tasks)
-    return world.begin(Start(frames[:, None], seeds, actions, instructions, state))
+    instructions = tuple(task.instruction if can.begins_with_more else "" for task in tasks)
+    start = Start(frames[:, None], seeds, actions, instructions, state)
+    if isinstance(world, FittedWorld):
+        return world.begin(start, [task.state for task in tasks])
+    if can.begins_with_more and isinstance(world, Conditioned):
+        return world.begin(start)
+    return world.reset(frames, seeds)
 
 
 def fits_already(can: Capabilities) -> bool:
@@ -261,10 +272,16 @@ def cannot_hold(name: str, can: Capabilities) -> str | None:
     return None
 
 
-def no_still(name: str) -> str:
+def no_still(
+    name: str, can: Capabilities, spec: ActionSpec, robot: Mapping[str, float]
+) -> str | None:
+    """What a world with a history must know of a robot and does not, in words."""
+    absent = untold(spec, robot) if can.history.actions else None
+    if absent is None:
+        return None
     return (
-        f"the world {name} needs frames before the initial one, and the actions between them: its "
-        f"actions are targets, and the task's state does not give the robot's pose"
+        f"the world {name} begins with frames before the initial one and the actions between them, "
+        f'which are targets, so the robot\'s "{absent}" is needed'
     )
 
 

@@ -38,7 +38,7 @@ def wander(names: list[str], steps: int) -> Actions:
 def test_still_commands_no_motion() -> None:
     policy = StillPolicy(SPEC)
     states, actions = policy.act(policy.reset(trials("a", "b")), [look(0), look(0)])
-    assert states == [1.0, 1.0] and actions.shape == (2, 1, 2) and not actions.any()
+    assert states == [{}, {}] and actions.shape == (2, 1, 2) and not actions.any()
     with pytest.raises(InputError, match="absolute_pose"):
         StillPolicy(replace(SPEC, mode="absolute_pose"))
 

@@ -20,8 +20,16 @@ from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FakePolicy, FakeWorld, check_world
 from worldgym.wire.msgpack_numpy import pack
 from worldgym.wire.websocket_server import WebsocketServer
+from worldgym.world.capabilities import Capabilities, Chunk, History
 from worldgym.world.fitted_world import FittedWorld
-from worldgym.world.wire.served_world import CompletingServedWorld, ServedWorld, connect_world
+from worldgym.world.wire.served_world import (
+    CompletingServedWorld,
+    ServedWorld,
+    check_shared,
+    connect_world,
+    rows_of_an_answer,
+)
+from worldgym.world.wire.world_request import actions_of
 from worldgym.world.wire.world_responder import WorldResponder
 from worldgym.world.wire.world_server import ServeOptions, world_server
 from worldgym.world.world_protocol import World
@@ -280,3 +288,59 @@ def test_a_card_that_is_unsound_is_refused(card: Callable[[Any], Any], words: st
     server = WebsocketServer(Lying(FakeWorld()), "127.0.0.1", 0)
     with running(server), pytest.raises(InputError, match=words):
         connect_world(f"ws://127.0.0.1:{server.port}")
+
+
+def big(least: int, most: int | None, multiple: int = 1, **more: Any) -> FakeWorld:
+    """Frames of 1 MiB."""
+    can = Capabilities(chunk=Chunk(least, most, multiple), **more)
+    return FakeWorld(frame_shape=(512, 683, 3), capabilities=can)
+
+
+@pytest.mark.parametrize(
+    ("world", "rows"),
+    [
+        (big(25, 25, 25), 10),
+        (big(10, 20, 10), 12),
+        (big(30, 30, 30, stride=3), 25),
+        (big(1, None), 64),
+        (big(1, 1000), 1),
+        (big(1, 1, history=History(30)), 8),
+        (big(1, 1, batch=4), 4),
+        (FakeWorld(), 64),
+    ],
+)
+def test_no_more_rows_are_announced_than_go_in_a_message(world: Any, rows: int) -> None:
+    responder = WorldResponder(world)
+    assert responder.card.capabilities.batch == rows
+    can = world.capabilities
+    frames = np.zeros((rows, can.history.frames, 1, *world.frame_shape), np.uint8)
+    assert frames.nbytes < responder.most_request
+    steps = can.chunk.least
+    actions = np.zeros((rows, steps, 3), np.float32)
+    assert actions_of({"actions": actions}, responder.card, rows) is actions
+
+
+def test_a_world_of_which_no_row_goes_in_a_message_is_not_served() -> None:
+    with pytest.raises(InputError, match="a step of 300 actions draws more than the 256 MiB of"):
+        world_server(big(300, 300, 300), ServeOptions(port=0))
+
+
+def test_rows_of_a_policys_call_fit_an_answer() -> None:
+    with serving(big(1, None)) as remote:
+        assert [rows_of_an_answer(remote, chunk) for chunk in (1, 25, 100)] == [245, 10, 2]
+        with pytest.raises(InputError, match="would draw 300 actions in one step"):
+            rows_of_an_answer(remote, 300)
+    assert rows_of_an_answer(big(1, None), 300) is None
+
+
+def test_one_state_at_a_time_is_not_shared_by_workers() -> None:
+    world = FakeWorld(capabilities=Capabilities(branching="latest"))
+    with serving(world) as remote:
+        for on in ("processes", "ray"):
+            with pytest.raises(InputError, match="workers would take it from each other"):
+                check_shared(remote, on, 0)
+            check_shared(remote, on, 1)
+            check_shared(world, on, 2)  # each has its own
+        check_shared(remote, "local", 0)
+    with serving(FakeWorld()) as remote:
+        check_shared(remote, "processes", 2)

@@ -3,13 +3,12 @@ evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.actions.no_motion import standing_still
-from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.own.action_bounds import from_unit
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
@@ -31,14 +30,14 @@ class StillPolicy:
         self.chunk = 1
         self.needs = NEWEST_FRAME
 
-    def reset(self, trials: Sequence[Trial]) -> list[float]:
-        """How far each gripper is open, 0 to 1."""
-        return [Pose.of(trial.task.state).gripper_open for trial in trials]
+    def reset(self, trials: Sequence[Trial]) -> list[Mapping[str, float]]:
+        """How each robot stands."""
+        return [trial.task.state for trial in trials]
 
     def act(
-        self, states: Sequence[float], observations: Sequence[Observation]
-    ) -> tuple[list[float], Actions]:
-        rows = [standing_still(self.spec, {"gripper_open": opened}) for opened in states]
+        self, states: Sequence[Mapping[str, float]], observations: Sequence[Observation]
+    ) -> tuple[list[Mapping[str, float]], Actions]:
+        rows = [standing_still(self.spec, state) for state in states]
         return list(states), np.array(rows, np.float32)[:, None]
 
 

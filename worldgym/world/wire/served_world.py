@@ -22,8 +22,14 @@ from worldgym.wire.server_address import WAITING, ServerAddress, has_scheme
 from worldgym.wire.websocket_client import WebsocketLink
 from worldgym.wire.wire_arrays import Malformed
 from worldgym.world.capabilities import WorldCard
-from worldgym.world.wire.world_request import MAX_BYTES, MAX_TOKEN, drawn_of, told_of
-from worldgym.world.world_protocol import Given
+from worldgym.world.wire.world_request import (
+    MAX_BYTES,
+    MAX_TOKEN,
+    drawn_of,
+    rows_that_fit,
+    told_of,
+)
+from worldgym.world.world_protocol import Given, World
 from worldgym.world.world_start import RobotStates, Start
 
 SCHEMES = ("ws", "wss")
@@ -148,6 +154,34 @@ class CompletingServedWorld(ServedWorld):
         ):
             raise ServerOutage(f"{self.url}: the answer has no frames uint8 {list(frames.shape)}")
         return drawn
+
+
+def rows_of_an_answer(world: World[Any], chunk: int) -> int | None:
+    """Rows of a step for `chunk` actions of a policy whose frames one answer of a server holds;
+    None of a world that is not served. InputError where not even one fits."""
+    if not isinstance(world, ServedWorld):
+        return None
+    sizes = world.capabilities.chunk
+    longest = max(sizes.pieces(sizes.padded(chunk)) or [chunk])
+    rows = rows_that_fit(world.card, longest)
+    if not rows:
+        raise InputError(
+            f"the world {world.name} would draw {longest} actions in one step, whose frames are "
+            f"more than the {MAX_BYTES >> 20} MiB of an answer: give a policy of fewer actions a "
+            f"call"
+        )
+    return rows
+
+
+def check_shared(world: World[Any], on: str, workers: int) -> None:
+    """InputError where several workers would take each other's state from a server that keeps its
+    newest alone."""
+    latest = world.capabilities.branching == "latest"
+    if isinstance(world, ServedWorld) and latest and on != "local" and workers != 1:
+        raise InputError(
+            f"the world {world.name} keeps its newest state alone, so workers would take it from "
+            f"each other: remove --on, or give --workers 1"
+        )
 
 
 def is_served(source: str) -> bool:

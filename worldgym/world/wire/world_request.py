@@ -29,12 +29,24 @@ MAX_SEED = 2**63 - 1
 MAX_BYTES = 256 * 2**20  # of a message in either direction
 
 
+def rows_that_fit(card: WorldCard, actions: int) -> int:
+    """Rows of which a step of so many actions, and a beginning, go in one message each."""
+    can = card.capabilities
+    drawn = actions // can.stride * (card.frame_bytes + 4 * len(can.returns)) + 4 * actions
+    return (MAX_BYTES - 2**20) // max(drawn, _beginning(card))
+
+
+def _beginning(card: WorldCard) -> int:
+    """Bytes of a row of a request to begin."""
+    can = card.capabilities
+    numbers = card.spec.size * can.history.actions + len(can.state)
+    return can.history.frames * card.frame_bytes + 4 * numbers + 4 * MAX_TEXT
+
+
 def most_request(card: WorldCard, rows: int) -> int:
     """Bytes of the longest request that makes sense: to begin so many rows, or a step of them."""
-    can = card.capabilities
-    actions = max(can.history.actions, can.chunk.most or 10_000)
-    row = can.history.frames * card.frame_bytes + 4 * card.spec.size * actions + 4 * MAX_TEXT
-    return min(rows * row + 2**20, MAX_BYTES)
+    actions = card.capabilities.chunk.most or 10_000
+    return min(rows * (_beginning(card) + 4 * card.spec.size * actions) + 2**20, MAX_BYTES)
 
 
 def beginning_of(request: Mapping[str, Any], card: WorldCard, most: int) -> Start:
@@ -90,7 +102,7 @@ def actions_of(request: Mapping[str, Any], card: WorldCard, rows: int) -> Action
             f"a step takes {chunk.least} to {chunk.most or 'any number of'} actions in multiples "
             f"of {chunk.multiple}, not {steps}"
         )
-    if rows * steps // card.capabilities.stride * card.frame_bytes > MAX_BYTES - 2**20:
+    if rows > rows_that_fit(card, steps):
         raise Malformed(
             f"the frames of {rows} rows and {steps} actions are more than {MAX_BYTES >> 20} MiB: "
             f"ask for fewer rows or actions"

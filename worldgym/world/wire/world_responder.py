@@ -20,11 +20,13 @@ from worldgym.wire.kept_states import KeptStates
 from worldgym.wire.wire_arrays import Malformed
 from worldgym.world.capabilities import WorldCard
 from worldgym.world.wire.world_request import (
+    MAX_BYTES,
     actions_of,
     beginning_of,
     completing_of,
     most_request,
     released_of,
+    rows_that_fit,
     token_of,
 )
 from worldgym.world.world_answers import completed, robot_states, stepped
@@ -48,7 +50,9 @@ class BatchState:
 class WorldResponder:
     """One call after the other, for any number of connections.
 
-    states: kept at most.   rows: of a call at most.   details: see `WorldCard`."""
+    states: kept at most.   rows: of a call at most; fewer where the frames of its longest step are
+    more than a message holds.   details: see `WorldCard`. ValueError where what the world says is
+    unsound, or not one row of its shortest step goes in a message."""
 
     def __init__(
         self,
@@ -59,7 +63,13 @@ class WorldResponder:
     ) -> None:
         card = WorldCard.of(world, isinstance(world, Completing), details)
         can = card.capabilities
-        self._rows = min(rows, can.batch or rows)
+        if not rows_that_fit(card, can.chunk.least):
+            raise ValueError(
+                f"a step of {can.chunk.least} actions draws more than the {MAX_BYTES >> 20} MiB of "
+                f"a message even for one row: draw smaller frames, or take shorter steps"
+            )
+        longest = rows_that_fit(card, can.chunk.most or can.chunk.least)
+        self._rows = min(rows, can.batch or rows, max(longest, 1))
         self.card = replace(card, capabilities=replace(can, batch=self._rows))
         self._world = world
         self._states = KeptStates[BatchState](1 if can.branching == "latest" else states)
