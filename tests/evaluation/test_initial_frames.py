@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,3 +158,36 @@ def test_what_no_motion_is() -> None:
     assert not motionless(still[:0], FAKE_SPEC)
     # a place is commanded there, not a move
     assert not motionless(still, replace(FAKE_SPEC, mode="absolute_pose"))
+
+
+@dataclass(frozen=True)
+class SeesBright(Bright):
+    """Looks at the views that it names."""
+
+    views: tuple[str, ...] = ()
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        return Verdict(float(rollout.shown(self.views)[-1].mean() > 128), self.name)
+
+
+@pytest.mark.parametrize(
+    ("views", "solved"),
+    [((), "m"), (("front",), "m"), (("wrist",), "w"), (("front", "wrist"), "m w")],
+)
+def test_a_judge_of_any_views_is_asked(
+    views: tuple[str, ...], solved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each task that brings them; it is said where one does not."""
+    dark, bright = (np.full((8, 8, 3), level, np.uint8) for level in (40, 230))
+    tasks = [
+        replace(task("m", 230), others={"wrist": dark}),
+        replace(task("w", 40), others={"wrist": bright}),
+    ]
+    both = "m w" if len(views) == 2 else solved
+    assert solved_starts(tasks, SeesBright(views=views), ("front", "wrist")) == set(both.split())
+    assert not capsys.readouterr().err
+    lacking = [*tasks, task("bare", 230)]
+    found = solved_starts(lacking, SeesBright(views=views), ("front", "wrist"))
+    assert ("bare" in found) == (views in ((), ("front",)))
+    said = capsys.readouterr().err
+    assert ("1 of 3 initial frames are not checked" in said) == ("wrist" in views)

@@ -94,9 +94,8 @@ def rejudge(
             adopt_trust(config.out, trust, header.world)
         left = _left(log, outcome.finished + outcome.failed)
         charge(judge, config.out, log.paid_usd)
-        solved = solved_starts(
-            [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
-        )
+        shown = [task_of(tasks, record) for record in {r.task: r for r in left}.values()]
+        solved = solved_starts(shown, judge, run_views(header))
         batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
         source = RecordedRun(config.run, log.header, tasks, solved)
         try:

@@ -148,7 +148,7 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     ran = waiting(out, log)
     charge(plan.judge, out, log.paid_usd)
     left = {t.task.name: t.task for _, batch in batches for t in batch}
-    starts = start_flags(list(left.values()), plan.familiarity, plan.judge)
+    starts = start_flags(list(left.values()), plan.familiarity, plan.judge, plan.world.views)
     for name in plan.resized.keys() & starts.keys():
         starts[name] = (*starts[name], RESIZED)
     _say_what_is_there(out, done, planned)
