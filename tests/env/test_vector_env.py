@@ -303,3 +303,40 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(block, "<page>", "exec"), {"__name__": "page"})
     assert capsys.readouterr().out.strip() == block.splitlines()[-1].rpartition("  # ")[2]
+
+
+@dataclass(frozen=True)
+class Checking(FakeJudge):
+    """Knows what two of the tasks ask."""
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            if task.name not in ("t0", "t1"):
+                raise InputError(f"no rubric for {task.name}")
+
+
+def test_trials_of_other_tasks_must_be_in_the_space_and_known_to_the_judge() -> None:
+    (own,) = tasks(3)
+    env = WorldVectorEnv(WORLD, [own], Checking())
+    seen, _ = env.reset(options={"trials": [Trial(replace(own, name="t1"), 0, 1)]})
+    assert env.observation_space.contains(seen)
+    for text in ("do zzz", "do 0 0 0 0"):
+        with pytest.raises(InputError, match=f'task t1 asks "{text}", which is outside'):
+            env.reset(options={"trials": [Trial(replace(own, name="t1", instruction=text), 0, 1)]})
+    with pytest.raises(InputError, match="no rubric for t2"):
+        env.reset(options={"trials": [Trial(replace(own, name="t2"), 0, 1)]})
+
+
+def test_the_return_is_nothing_where_the_end_is_not_scored() -> None:
+    """What was paid for progress on the way is taken back."""
+
+    class Fading(Counting):
+        def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+            if len(rollout.actions) == task.steps:
+                return Verdict(None, self.name, "too dark")
+            return super().__call__(rollout, task)
+
+    env = WorldVectorEnv(WORLD, tasks(4), Fading(), EnvConfig(1, judge_every=1))
+    env.reset(seed=0)
+    rewards = [float(env.step(env.action_space.sample())[1][0]) for _ in range(4)]
+    assert rewards == [0.25, 0.25, 0.25, -0.75]

@@ -69,7 +69,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
 
     A row is truncated after the steps of its task. Its return is the judge's score: each judgement
     before the end gives the increase in progress (or score) as reward, the last one the difference
-    to the score. Without a score (no judge, or unscored) there is no reward. infos: "trial" and
+    to the score. Without a score (no judge, or unscored) the return is 0. infos: "trial" and
     "seed" of rows that begin; "score", "success", "progress" of rows that were judged, "unscored"
     with the reason of those that could not be.
 
@@ -105,7 +105,6 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         self.single_action_space = self._action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._stride = world.capabilities.stride
         self._rows: list[Row] = []
         self._plan = RowPlan(self.tasks, self.num_envs)
 
@@ -203,13 +202,24 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         if len(trials) != len(rows):
             raise InputError(f"{len(trials)} trials for {len(rows)} rows: give one for each")
         if given is not None:
-            tasks = [trial.task for trial in trials]
-            fitted_rows(self._own, tasks, self.config.chunk, self._needs, self.num_envs)
+            self._check_given([trial.task for trial in trials])
         batch = BatchRollout(self.world, trials)
         new = {r: Row(batch, i, tuple(rows)) for i, r in enumerate(rows)}
         self._rows = [new[r] if r in new else self._rows[r] for r in range(self.num_envs)]
         for r, trial in zip(rows, trials, strict=True):
             told[r] |= {"trial": trial.key, "seed": trial.seed}
+
+    def _check_given(self, tasks: Sequence[Task]) -> None:
+        """As its own tasks, and that their texts are in the observation space."""
+        fitted_rows(self._own, tasks, self.config.chunk, self._needs, self.num_envs)
+        known = self._seen_space()["instruction"].contains
+        if odd := next((task for task in tasks if not known(task.instruction)), None):
+            raise InputError(
+                f'task {odd.name} asks "{odd.instruction}", which is outside the observation '
+                f"space: give that task when the environment is made"
+            )
+        if self.judge is not None:
+            prepare(self.judge, tasks, self.world.views)
 
     def _look_is_due(self, row: Row) -> bool:
         every = self.config.judge_every
@@ -224,6 +234,8 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             row.looked = row.step
             if isinstance(verdict, Failure) or verdict.score is None:
                 told[r]["unscored"] = verdict.reason
+                if row.over:  # what was paid for progress is taken back
+                    rewards[r], row.value = -row.value, 0.0
                 continue
             success = is_success(verdict.score)
             row.terminated = self.config.ends_on_success and success
@@ -236,7 +248,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
 
     def _rollout(self, row: Row) -> Rollout:
         whole = Rollout(row.trial, WHO, row.frames, row.moves, views=self.world.views)
-        return at_frames(whole, self._stride)
+        return at_frames(whole, self._own.capabilities.stride)
 
     def _infos(self, told: Sequence[dict[str, Any]]) -> dict[str, Any]:
         infos: dict[str, Any] = {}
