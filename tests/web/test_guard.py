@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from worldgym.web.guard import MAX_BODY, Guard, SessionSecrets, host_name
+from worldgym.web.guard import MAX_BODY, Guard, SessionSecrets, cookie_name, host_name
 
 WRITE = {"x-worldgym-token": "write"}
 
@@ -44,9 +44,27 @@ def test_a_name_that_is_not_loopback_gets_nothing(client: TestClient, host: str)
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "localhost:1", "[::1]:9"])
 def test_loopback_by_any_port_is_let_in(client: TestClient, host: str) -> None:
-    cookie = {"host": host, "cookie": "worldgym-session=session"}
+    cookie = {"host": host, "cookie": f"{cookie_name(host)}=session"}
     assert client.get("/", headers=cookie).status_code == 200
     assert host_name(host) in ("127.0.0.1", "localhost", "::1")
+
+
+def test_apps_on_other_ports_keep_their_sessions() -> None:
+    """A browser sends the cookies of a host to all of its ports."""
+    app = Starlette(routes=[Route("/", echo)])
+    kept = "odd={a[b]=1; other"  # of a program that is not ours
+    for port, session in ((8001, "one"), (8002, "two")):
+        secret = SessionSecrets(session, "write")
+        with TestClient(Guard(app, secret), base_url=f"http://127.0.0.1:{port}") as one:
+            begun = one.get(f"/?token={session}", follow_redirects=False)
+            kept = f"{kept}; {begun.headers['set-cookie'].split(';')[0]}"
+    assert len({part.split("=")[0] for part in kept.split("; ")}) == 4
+    for port, session in ((8001, "one"), (8002, "two")):
+        secret = SessionSecrets(session, "write")
+        with TestClient(Guard(app, secret), base_url=f"http://127.0.0.1:{port}") as one:
+            assert one.get("/", headers={"cookie": kept}).status_code == 200
+            wrong = kept.replace(f"={session}", "=wrong")
+            assert one.get("/", headers={"cookie": wrong}).status_code == 403
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:81"])

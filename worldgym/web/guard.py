@@ -4,7 +4,8 @@ A server on loopback can be reached by every page of the browser and by every us
 
 - the Host header must name loopback, so that a name which an attacker points at 127.0.0.1 (DNS
   rebinding) gets nothing; an Origin, where there is one, must be this server's own;
-- a session needs the secret of the address that the command printed; a cookie keeps it;
+- a session needs the secret of the address that the command printed; a cookie keeps it, whose name
+  has the port, because a browser sends the cookies of all ports of a host to each of them;
 - what changes anything needs a second secret, which only our own pages know, in a header;
 - bodies are bounded while they are read, whatever length they claim.
 """
@@ -14,16 +15,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-COOKIE = "worldgym-session"
+COOKIE = "worldgym-session"  # and the port
 WRITE_HEADER = "x-worldgym-token"
 MAX_BODY = 8 * 2**20  # bytes of an upload
 SAFE = ("GET", "HEAD")
@@ -92,14 +93,15 @@ class Guard:
 
     def _session(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
         """None for a request of a session; a redirect that begins one; else a refusal."""
+        cookie = cookie_name(headers.get("host", ""))
         asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if any(name == "token" and _same(value, self.secret.session) for name, value in asked):
             rest = urlencode([(name, value) for name, value in asked if name != "token"])
             path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
             begun = RedirectResponse(_local(path) + (f"?{rest}" if rest else ""), status_code=303)
-            begun.set_cookie(COOKIE, self.secret.session, httponly=True, samesite="strict")
+            begun.set_cookie(cookie, self.secret.session, httponly=True, samesite="strict")
             return begun
-        if _same(_cookie(headers.get("cookie", "")), self.secret.session):
+        if _same(cookie_parser(headers.get("cookie", "")).get(cookie, ""), self.secret.session):
             return None
         return PlainTextResponse(
             "open the address that the command printed: it ends with a token", status_code=403
@@ -115,17 +117,18 @@ def host_name(host: str) -> str:
         return ""
 
 
+def cookie_name(host: str) -> str:
+    """Of the cookie of the server at a Host header: apps on other ports keep theirs."""
+    try:
+        port = urlsplit(f"//{host}").port
+    except ValueError:
+        port = None
+    return COOKIE if port is None else f"{COOKIE}-{port}"
+
+
 def _local(path: str) -> str:
     """A path of this server: never "//elsewhere", which a browser takes for another."""
     return "/" + path.lstrip("/\\")
-
-
-def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
 
 
 def _same(given: str, known: str) -> bool:
