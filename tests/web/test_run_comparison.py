@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,51 @@ def test_what_does_not_compare_is_said(runs: list[tuple[str, str]], tmp_path: Pa
         compare_runs([runs[0], ("x", str(tmp_path / "x"))])
     with pytest.raises(InputError, match="2 to 20"):
         compare_runs(runs[:1])
+
+
+def digests(of: str, **changed: str) -> dict[str, str]:
+    names = [f"{group}/{start}" for group in ("door", "drawer") for start in range(12)]
+    return {name: changed.get(name.replace("/", "_"), of) for name in names}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_tasks_of_one_name_that_differ_are_left_out(tmp_path: Path, older: bool) -> None:
+    """Older logs hold no contents of their tasks, but what was asked."""
+    known = [{}, {}] if older else [digests("aa"), digests("aa", door_3="bb")]
+    other = [
+        replace(record, instruction="close the door") if record.task == "door/3" else record
+        for record in trials("q", 5)
+    ]
+    named = []
+    for name, policy, records, told in zip(
+        "ab", "pq", (trials("p", 9), other if older else trials("q", 5)), known, strict=True
+    ):
+        config: dict[str, Any] = {"task_sha256": told} if told else {}
+        fill(tmp_path / name, header((policy,), frames=12, **config), records)
+        named.append((name, str(tmp_path / name)))
+    found = compare_runs(named)
+    (row,) = csv.DictReader(found.pairs.splitlines())
+    assert int(row["n"]) == 23
+    assert "tasks of one name differ between these runs: door (1\xa0initial frame)" in found.html
+    assert 'id="missing"' not in found.html
+
+
+def test_runs_of_other_tasks_of_the_same_names_do_not_compare(tmp_path: Path) -> None:
+    named = []
+    for name, contents in (("a", "aa"), ("b", "bb")):
+        fill(tmp_path / name, header(("p",), 12, task_sha256=digests(contents)), trials("p", 6))
+        named.append((name, str(tmp_path / name)))
+    with pytest.raises(InputError, match="differ in content"):
+        compare_runs(named)
+
+
+def test_other_worlds_and_judges_are_said(runs: list[tuple[str, str]], tmp_path: Path) -> None:
+    assert "s differ:" not in compare_runs(runs[:2]).html
+    other = replace(header(("p",), frames=12), world="world-2", judge="judge-2")
+    fill(tmp_path / "x", other, trials("p", 6))
+    html = compare_runs([*runs[:2], ("x", str(tmp_path / "x"))]).html
+    assert "The worlds differ: world-1 in a and b; world-2 in x." in html
+    assert "The judges differ: judge-1 in a and b; judge-2 in x." in html
 
 
 def test_a_cell_is_no_formula(tmp_path: Path) -> None:

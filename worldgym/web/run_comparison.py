@@ -2,15 +2,16 @@
 
 Trials of one task, repeat and run seed start from the same frame with the same noise, so policies
 of different runs, and one policy in different worlds, are compared in pairs like those of one run,
-by the same statistics (`worldgym.stats.summarize`).
+by the same statistics (`worldgym.stats.summarize`). Tasks of one name that are not the same in all
+runs are left out.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,9 +19,15 @@ from markupsafe import Markup
 
 from worldgym.errors import InputError
 from worldgym.io.run_log import LOG_NAME, read_log
-from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord, results
+from worldgym.io.run_records import (
+    CONTENTS_KEY,
+    PLANNED_KEY,
+    RunHeader,
+    TrialRecord,
+    results,
+)
 from worldgym.report.figures import COLOURS
-from worldgym.report.formats import listed, points
+from worldgym.report.formats import listed, number_of, points
 from worldgym.report.page import compared_sections, page_environment
 from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.stats.pairs import PolicyComparison
@@ -30,6 +37,7 @@ from worldgym.stats.world_trust import WorldTrust
 
 MOST = 20  # runs
 WIDTH, ROW, LEFT, EDGE, TOP = 720, 26, 300, 20, 26  # of the figure of differences, in SVG units
+_Log = tuple[str, RunHeader, list[TrialRecord]]  # of a run, by its name
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,15 @@ class ComparedRuns:
 
 @dataclass(frozen=True)
 class _Joined:
-    """left_out: tasks that the trust report of one of the worlds calls red."""
+    """left_out: tasks that the trust report of one of the worlds calls red.   differing: names of
+    initial frames that are not the same in all runs, by task, left out too.   unlike: sentences on
+    what else is not the same."""
 
     header: RunHeader
     records: list[TrialRecord]
     left_out: tuple[str, ...]
+    differing: dict[str, list[str]]
+    unlike: list[str]
 
 
 def compare_runs(named: Sequence[tuple[str, str]]) -> ComparedRuns:
@@ -68,6 +80,8 @@ def compare_runs(named: Sequence[tuple[str, str]]) -> ComparedRuns:
         **compared_sections(facts),
         "differences": differences_figure(summary.comparisons, summary.names),
         "left_out": listed(joined.left_out) if joined.left_out else "",
+        "differing": _named_tasks(joined.differing),
+        "unlike": joined.unlike,
         "runs": [name for name, _ in named],
     }
     environment = page_environment(Path(__file__).parent / "templates")
@@ -77,9 +91,15 @@ def compare_runs(named: Sequence[tuple[str, str]]) -> ComparedRuns:
 
 def _joined(named: Sequence[tuple[str, str]]) -> _Joined:
     logs = [(name, *read_log(Path(folder) / LOG_NAME)) for name, folder in named]
+    differing = _differing(logs)
     tasks = [{r.task for r in records} for _, _, records in logs]
     if not set.intersection(*tasks):
         raise InputError("these runs have no task in common, so their trials do not compare")
+    if set.intersection(*tasks) <= differing:
+        raise InputError(
+            "the tasks that these runs have in common differ in content, so their trials do not "
+            "compare; choose runs of the same tasks"
+        )
     names = Counter(str(policy["name"]) for _, header, _ in logs for policy in header.policies)
     policies = []
     joined = list[TrialRecord]()
@@ -96,10 +116,51 @@ def _joined(named: Sequence[tuple[str, str]]) -> _Joined:
     config = {
         key: value for key, value in first.config.items() if key not in (PLANNED_KEY, "trials")
     }
-    if not red and all(plan == plans[0] for plan in plans):
+    if not red and not differing and all(plan == plans[0] for plan in plans):
         config[PLANNED_KEY] = plans[0]
     header = replace(first, policies=tuple(policies), config=config, truths=())
-    return _Joined(header, [r for r in joined if r.group not in red], tuple(sorted(red)))
+    kept = [r for r in joined if r.group not in red and r.task not in differing]
+    return _Joined(header, kept, tuple(sorted(red)), _by_group(joined, differing), _unlike(logs))
+
+
+def _differing(logs: Sequence[_Log]) -> set[str]:
+    """Tasks that are not the same in all runs that have them, by their contents, and by what was
+    asked, which older logs tell too."""
+    contents = defaultdict[str, set[str]](set)
+    asked = defaultdict[str, set[str]](set)
+    for _, header, records in logs:
+        known = header.config.get(CONTENTS_KEY, {})
+        for task, instruction in {(record.task, record.instruction) for record in records}:
+            asked[task].add(instruction)
+            contents[task] |= {known[task]} if task in known else set()
+    return {task for task in asked if len(asked[task]) > 1 or len(contents[task]) > 1}
+
+
+def _by_group(records: Sequence[TrialRecord], tasks: set[str]) -> dict[str, list[str]]:
+    found = defaultdict[str, set[str]](set)
+    for record in records:
+        if record.task in tasks:
+            found[record.group].add(record.task)
+    return {group: sorted(found[group]) for group in sorted(found)}
+
+
+def _named_tasks(tasks: Mapping[str, Sequence[str]]) -> str:
+    """ "door (3 initial frames) and drawer (1 initial frame)"; "" for none."""
+    told = [f"{group} ({number_of(len(own), 'initial frame')})" for group, own in tasks.items()]
+    return listed(told) if told else ""
+
+
+def _unlike(logs: Sequence[_Log]) -> list[str]:
+    """A sentence for worlds and judges that are not the same in all runs."""
+    found = []
+    for what in ("world", "judge"):
+        runs = defaultdict[str, list[str]](list)
+        for run, header, _ in logs:
+            runs[str(getattr(header, what))].append(run)
+        if len(runs) > 1:
+            told = "; ".join(f"{name} in {listed(own)}" for name, own in runs.items())
+            found.append(f"The {what}s differ: {told}.")
+    return found
 
 
 def _called(policy: str, run: str, names: Counter[str]) -> str:
