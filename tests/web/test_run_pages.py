@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -210,27 +208,3 @@ def test_progress_is_told_as_it_comes(config: ViewConfig) -> None:
         log.append(trial("poor", "door", 0, video=None, truth_video=None))
     after = json.loads(live_event(library, runs["away"]))
     assert after["done"] == before["done"] + 1 and after["state"] == "running"
-
-
-def test_the_process_of_figures_ends_with_the_server(tmp_path: Path) -> None:
-    make = "FigureWorker()._processes().submit(os.getpid).result()"
-    program = (
-        "import os\nfrom worldgym.web.run_figures import FigureWorker\n"
-        f"if __name__ == '__main__':\n    print({make}, flush=True)\n    os._exit(1)\n"
-    )
-    (tmp_path / "server.py").write_text(program)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "server.py")], stdout=subprocess.PIPE, text=True, timeout=60
-    )
-    end = time.monotonic() + 30
-    while alive(int(done.stdout)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not alive(int(done.stdout))
-
-
-def alive(process: int) -> bool:
-    """One that has ended may wait for its parent to take note."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from worldgym.errors import InputError
 from worldgym.web.app_pages import Missing
+from worldgym.web.run_figures import ENDED
 from worldgym.web.run_library import ListedRun, RunLibrary
 
 T = TypeVar("T")
@@ -23,8 +24,9 @@ def requested_run(library: RunLibrary, name: str) -> ListedRun:
 
 
 async def drawn_elsewhere(asked: Future[T]) -> T:
-    """What the process of a `FigureWorker` makes. InputError where it ended instead."""
+    """What the process of a `FigureWorker` makes. InputError where it ended instead,
+    twice."""
     try:
         return await asyncio.wrap_future(asked)
     except BrokenProcessPool:
-        raise InputError("the process that draws figures ended; reload the page") from None
+        raise InputError(ENDED) from None

@@ -7,16 +7,17 @@ folder for the next start.
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
+import traceback
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from worldgym.errors import InputError, WorldGymError
-from worldgym.io.child_processes import end_with_parent
 from worldgym.io.files import write_atomic
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import RunHeader, TrialRecord
@@ -28,6 +29,7 @@ from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summary_of
 from worldgym.stats.summary import SUMMARY_NAME, Summary
 from worldgym.stats.world_trust import WorldTrust
+from worldgym.web.figure_process import FigureProcess
 from worldgym.web.run_comparison import ComparedRuns, compare_runs
 from worldgym.web.run_library import ListedRun, Stamp
 from worldgym.web.trial_signals import signals_of
@@ -35,16 +37,20 @@ from worldgym.web.trial_signals import signals_of
 FORM = "1"  # of kept figures: other pages want others
 KEPT = 300  # files
 COMPARED = 20  # comparisons
+ENDED = "the process that draws figures ended twice; reload the page to try again"
+FAULT = "an error in WorldGym; see the terminal for details, and reload the page to try again"
 
 
 @dataclass(frozen=True)
 class DrawnFigures:
     """html: a fragment of the page; "" while none was made yet.   fresh: of the log as it is
-    now.   fault: why there are none, "" otherwise."""
+    now.   fault: why there are none, "" otherwise.   passing: a fault that another try may not
+    have."""
 
     html: str
     fresh: bool
     fault: str = ""
+    passing: bool = False
 
 
 class FigureWorker:
@@ -55,8 +61,8 @@ class FigureWorker:
         self._made = dict[str, tuple[str, DrawnFigures]]()
         self._asked = dict[str, Future[str]]()
         self._compared = dict[tuple[tuple[str, Stamp], ...], Future[ComparedRuns]]()
-        self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.RLock()
+        self._process = FigureProcess()
 
     def figures(self, run: ListedRun) -> DrawnFigures:
         """At once: what is there. Asks for what is missing."""
@@ -64,12 +70,14 @@ class FigureWorker:
         with self._lock:
             known = self._made.get(run.name)
             if known is not None and known[0] == state:
+                if known[1].passing:
+                    del self._made[run.name]  # said once; whoever asks again has it tried again
                 return known[1]
             if (kept := self._kept(state)) is not None:
                 self._made[run.name] = (state, DrawnFigures(kept, True))
                 return self._made[run.name][1]
             if run.name not in self._asked:
-                asked = self._processes().submit(figures_of, str(run.folder))
+                asked = self._process.submit(figures_of, str(run.folder))
                 self._asked[run.name] = asked
                 asked.add_done_callback(lambda done: self._note(run.name, state, done))
             return DrawnFigures("" if known is None else known[1].html, False)
@@ -78,8 +86,7 @@ class FigureWorker:
         self, folder: Path, header: RunHeader, record: TrialRecord, own: list[TrialRecord]
     ) -> Future[dict[str, float]]:
         """See `signals_of`; in the process, because it loads PyTorch."""
-        with self._lock:
-            return self._processes().submit(signals_of, folder, header, record, own)
+        return self._process.submit(signals_of, folder, header, record, own)
 
     def comparison(self, runs: Sequence[ListedRun]) -> Future[ComparedRuns]:
         """See `compare_runs`. Kept for the runs as they are."""
@@ -88,34 +95,27 @@ class FigureWorker:
             known = self._compared.get(key)
             if known is None or (known.done() and known.exception() is not None):
                 named = [(run.name, str(run.folder)) for run in runs]
-                known = self._compared[key] = self._processes().submit(compare_runs, named)
+                known = self._compared[key] = self._process.submit(compare_runs, named)
                 while len(self._compared) > COMPARED:
                     self._compared.pop(next(iter(self._compared)))
             return known
 
     def close(self) -> None:
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _processes(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
-        return self._pool
+        self._process.close()
 
     def _note(self, name: str, state: str, done: Future[str]) -> None:
         with self._lock:
             self._asked.pop(name, None)
-            if done.cancelled():
-                return
             try:
                 drawn = DrawnFigures(done.result(), True)
                 self._keep(state, drawn.html)
             except WorldGymError as error:
                 drawn = DrawnFigures("", True, str(error))
             except BrokenProcessPool:
-                self._pool = None
-                drawn = DrawnFigures("", True, "the process that draws figures ended; reload")
+                drawn = DrawnFigures("", True, ENDED, passing=True)
+            except Exception as error:  # a fault of ours: told on the terminal, as that of a page
+                traceback.print_exception(error, file=sys.stderr)
+                drawn = DrawnFigures("", True, FAULT, passing=True)
             self._made[name] = (state, drawn)
 
     def _kept(self, state: str) -> str | None:
@@ -140,7 +140,8 @@ def _state(run: ListedRun) -> str:
     """Digest of all that the figures depend on."""
     beside = [run.folder / name for name in (CALIBRATION_NAME, SUMMARY_NAME)]
     times = [path.stat().st_mtime_ns if path.exists() else 0 for path in beside]
-    return hashlib.sha256(f"{FORM} {run.folder} {run.stamp} {times}".encode()).hexdigest()[:32]
+    known = f"{FORM} {run.folder} {run.stamp} {times}"
+    return hashlib.sha256(os.fsencode(known)).hexdigest()[:32]
 
 
 def figures_of(folder: str) -> str:
