@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def test_cards_are_kept_and_made_again_when_the_log_changed(make_run, tmp_path: 
     assert card is not None and card.done == 1
     (tmp_path / "cache" / "run-cards.json").write_text("{")
     assert RunLibrary([tmp_path / "runs"], tmp_path / "cache").runs() == []
+
+
+def test_a_folder_whose_name_is_no_utf8_is_listed(make_run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run = make_run()
+    for name in (b"/caf\xe9", b"/caf\xe8"):
+        shutil.copytree(os.fsencode(run), os.fsencode(tmp_path / "runs") + name)
+    for _ in range(2):  # made, then out of the cache
+        library = RunLibrary([tmp_path / "runs"], tmp_path / "cache")
+        library.scan()
+        assert [found.name for found in library.runs()] == ["a", "caf\ufffd", "caf\ufffd~2"]
+        assert all(found.card is not None and not found.card.fault for found in library.runs())
+    known = library.run("caf\ufffd~2")
+    assert known is not None and os.fsencode(known.folder).endswith(b"/caf\xe9")
 
 
 def test_links_lead_nowhere(make_run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +21,7 @@ from worldgym.io.run_log import RunLog
 from worldgym.report.page import write_report
 from worldgym.types import Vote
 from worldgym.web.app_pages import file_inside
+from worldgym.web.guard import SessionSecrets
 from worldgym.web.run_library import RunLibrary
 from worldgym.web.run_pages import live_event
 from worldgym.web.view_app import ViewConfig, view_app
@@ -148,6 +151,34 @@ def test_no_name_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir(exist_ok=True)
     found = file_inside(tmp_path / "in", f"../{name}") or file_inside(tmp_path / "in", f"/{name}")
     assert found is None
+
+
+def test_folders_whose_names_are_no_utf8_have_their_pages(
+    tmp_path: Path, client: TestClient
+) -> None:
+    odd = os.fsencode(tmp_path / "runs") + b"/caf\xe9"
+    shutil.copytree(os.fsencode(tmp_path / "runs" / "a"), odd)
+    damaged = os.fsencode(tmp_path / "runs") + b"/\xff"
+    shutil.copytree(os.fsencode(tmp_path / "runs" / "a"), damaged)
+    with open(damaged + b"/log.jsonl", "ab") as log:
+        log.write(b"{}\n")
+    app = view_app(ViewConfig((tmp_path / "runs",), secret=SessionSecrets("session", "write")))
+    with TestClient(app, base_url="http://127.0.0.1") as other:
+        other.get("/?token=session")
+        while "being read" in (listed := other.get("/list")).text:
+            assert listed.status_code == 200
+        assert "caf\ufffd" in listed.text and "line 14" in listed.text
+        for address in ("/", "/compare", "/leaderboard"):
+            assert other.get(address).status_code == 200
+        who = {"run": "caf\ufffd", "policy": "good", "task": "door/0", "repeat": "0"}
+        for address in ("/run", "/gallery", "/trial", "/video"):
+            assert other.get(address, params={**who, "row": "0"}).status_code == 200
+        assert other.get("/actions", params={**who, "row": "0"}).status_code == 200
+        assert 'id="policies"' in finished_figures(other, who["run"])
+        compared = other.get("/compare/drawn", params={"run": ["a", who["run"]]})
+        assert compared.status_code == 200
+        said = other.get("/gallery", params={"run": "\ufffd"})
+        assert said.status_code == 400 and "line 14" in said.text
 
 
 ALLOWED = {"img": 0, "iframe": 0, "object": 0, "script": 1}

@@ -52,17 +52,18 @@ class AppPages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Everything from logs and requests is escaped by the templates."""
+        """Everything from logs and requests is escaped by the templates. Names of files may be no
+        UTF-8: the page shows "?" for that."""
         shell = {"write_token": self.write_token, "parts": self.parts}
         text = self.environment.get_template(template).render({**shell, **context})
-        return HTMLResponse(text, status, headers)
+        return HTMLResponse(text.encode(errors="replace"), status, headers)
 
     def mistake(self, request: Request, error: Exception) -> Response:
         """A page, or a line for a script, that says what was wrong."""
         status = error.status_code if isinstance(error, HTTPException) else 400
         reason = error.detail if isinstance(error, HTTPException) else str(error)
         if "text/html" not in request.headers.get("accept", ""):
-            return Response(reason, status, media_type="text/plain")
+            return Response(reason.encode(errors="replace"), status, media_type="text/plain")
         context = {"title": "Not found" if status == 404 else "Not possible", "reason": reason}
         return self.page("mistake.html", context, status)
 

@@ -1,6 +1,6 @@
 """The runs below some folders: found by scanning, each with a card for the list.
 
-A run's address is its path below the given folder. It is looked up among the runs that were found,
+A run's address is its path below the given folder, in UTF-8. It is looked up among the runs that were found,
 never built from a request. A card is made again when log or trust report changed; older cards are
 kept in the user's cache folder, so that thousands of runs are listed at once.
 """
@@ -22,6 +22,7 @@ from worldgym.io.migration import found_beside
 from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import TASKS_KEY
+from worldgym.io.text import clean
 from worldgym.stats.world_trust import TRUST_NAME, WorldTrust
 from worldgym.web.live_counts import LiveCounts, run_state
 from worldgym.web.log_index import LogIndex
@@ -171,6 +172,7 @@ class RunLibrary:
             for folder in _run_folders(root, DEPTH):
                 below = folder.relative_to(root).as_posix()
                 name = root.name if below == "." else f"{root.name}/{below}" if several else below
+                name = clean(name)  # a page cannot hold what is no UTF-8
                 taken[name] = taken.get(name, 0) + 1
                 yield name if taken[name] == 1 else f"{name}~{taken[name]}", folder
 
