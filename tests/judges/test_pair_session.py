@@ -99,17 +99,19 @@ def test_undo_takes_back_the_last_answer_also_of_an_earlier_session(
     session.label({"pair": 1, "answer": "left"})
     before = read_answers(config.labels)
     again = PairSession(pairs, config)
-    again.label({"undo": True})
+    assert again.state()["last"] == 1
+    again.label({"undo": 1})
     assert again.state()["next"] == 1 and read_answers(config.labels) == before[:1]
     assert PairSession(pairs, config).state() == again.state()
     again.label({"pair": 1, "answer": "equal"})
     assert [said.winner for said in read_answers(config.labels)] == [before[0].winner, "tie"]
-    again.label({"undo": True})
-    again.label({"undo": True})
+    again.label({"undo": again.state()["last"]})
+    again.label({"undo": again.state()["last"]})
+    assert again.state()["last"] is None
     assert read_answers(config.labels) == [] and again.state()["done"] == 0
     assert len(config.labels.read_text().splitlines()) == 6  # append-only
-    with pytest.raises(ValueError, match="nothing to take back"):
-        again.label({"undo": True})
+    with pytest.raises(InputError, match="nothing to take back"):
+        again.label({"undo": 1})
 
 
 def test_the_labeller_is_told_nothing(pairs: list[ClipPair], config: LabelConfig) -> None:
@@ -126,6 +128,8 @@ def test_the_labeller_is_told_nothing(pairs: list[ClipPair], config: LabelConfig
         {"pair": 12, "answer": "left"},
         {"pair": -1, "answer": "left"},
         {"pair": True, "answer": "left"},
+        {"undo": True},
+        {"undo": 12},
         {"pair": 0, "answer": "first"},
         {"pair": 0, "answer": ["left"]},
     ],
@@ -142,9 +146,25 @@ def test_a_wrong_answer_is_refused(
 def test_a_pair_is_answered_once(pairs: list[ClipPair], config: LabelConfig) -> None:
     session = PairSession(pairs, config)
     session.label({"pair": 0, "answer": "left"})
-    with pytest.raises(ValueError, match="take it back first"):
+    with pytest.raises(InputError, match="answered meanwhile"):
         session.label({"pair": 0, "answer": "right"})
     assert len(read_answers(config.labels)) == 1
+
+
+def test_two_sessions_of_one_labeller_know_of_each_other(
+    pairs: list[ClipPair], config: LabelConfig
+) -> None:
+    one, other = PairSession(pairs, config), PairSession(pairs, config)
+    one.label({"pair": 0, "answer": "skip"})
+    with pytest.raises(InputError, match="answered meanwhile"):
+        other.label({"pair": 0, "answer": "left"})
+    assert other.state()["next"] == 1 and other.done() == "1 of 12 pairs answered"
+    other.label({"pair": 1, "answer": "skip"})
+    one.label({"undo": 0})  # its own, not the last one
+    assert (one.state()["next"], one.state()["last"]) == (0, 1)
+    assert one.state() == other.state()
+    with pytest.raises(InputError, match="nothing to take back"):
+        other.label({"undo": 0})
 
 
 def test_nothing_to_compare_and_nobody_who_does(pairs: list[ClipPair], tmp_path: Path) -> None:
@@ -154,11 +174,20 @@ def test_nothing_to_compare_and_nobody_who_does(pairs: list[ClipPair], tmp_path:
         PairSession(pairs, LabelConfig(tmp_path / "p.jsonl", " "))
 
 
-def test_a_damaged_video_can_be_skipped(pairs: list[ClipPair], config: LabelConfig) -> None:
+def test_a_damaged_video_can_be_skipped_and_its_name_stays_unsaid(
+    pairs: list[ClipPair], config: LabelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = PairSession(pairs, config)
     session.pairs[0].clips[1].video.write_bytes(b"torn")
-    with pytest.raises(InputError):
-        session.label({"pair": 0, "answer": "left"})
+    beta = int(not session.swapped(0))
+    for act in (
+        lambda: session.label({"pair": 0, "answer": "left"}),
+        lambda: session.video(beta),
+        lambda: session.fps(beta),
+    ):
+        with pytest.raises(InputError, match=r"^this video cannot be read$"):
+            act()
+    assert "beta-" in capsys.readouterr().err
     session.label({"pair": 0, "answer": "skip"})
     assert [said.winner for said in read_answers(config.labels)] == [None]
     assert session.state()["next"] == 1

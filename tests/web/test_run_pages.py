@@ -156,11 +156,10 @@ def test_no_name_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
 def test_folders_whose_names_are_no_utf8_have_their_pages(
     tmp_path: Path, client: TestClient
 ) -> None:
-    odd = os.fsencode(tmp_path / "runs") + b"/caf\xe9"
-    shutil.copytree(os.fsencode(tmp_path / "runs" / "a"), odd)
-    damaged = os.fsencode(tmp_path / "runs") + b"/\xff"
-    shutil.copytree(os.fsencode(tmp_path / "runs" / "a"), damaged)
-    with open(damaged + b"/log.jsonl", "ab") as log:
+    damaged = tmp_path / "runs" / os.fsdecode(b"\xff")
+    for odd in (tmp_path / "runs" / os.fsdecode(b"caf\xe9"), damaged):
+        shutil.copytree(tmp_path / "runs" / "a", odd)
+    with (damaged / "log.jsonl").open("ab") as log:
         log.write(b"{}\n")
     app = view_app(ViewConfig((tmp_path / "runs",), secret=SessionSecrets("session", "write")))
     with TestClient(app, base_url="http://127.0.0.1") as other:

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.video import video_facts
 from worldgym.judges.human_preferences import (
     HumanAnswer,
     PairKey,
@@ -18,7 +19,13 @@ from worldgym.judges.human_preferences import (
     append_answer,
     read_answers,
 )
-from worldgym.judges.label_session import LabelConfig, browser_video
+from worldgym.judges.label_session import (
+    FPS,
+    LabelConfig,
+    SharedFile,
+    browser_video,
+    nameless,
+)
 from worldgym.judges.labels import Clip, frames_digest
 
 LEFT, RIGHT, EQUAL, SKIP = "left", "right", "equal", "skip"
@@ -52,13 +59,10 @@ class PairSession:
             )
         self.config = config
         self.pairs = sorted(pairs, key=lambda pair: self._draw("order", pair))
-        own = [
-            answer.key
-            for answer in (read_answers(config.labels) if config.labels.exists() else ())
-            if answer.labeller == config.labeller
-        ]
-        place = {pair.key: i for i, pair in enumerate(self.pairs)}
-        self.answered = [place[key] for key in own if key in place]  # the last one last
+        self._place = {pair.key: i for i, pair in enumerate(self.pairs)}
+        self.answered = list[int]()  # the last one last
+        self._file = SharedFile(config.labels)
+        self._refresh()
 
     def swapped(self, number: int) -> bool:
         """Whether the second policy's video is on the left."""
@@ -66,6 +70,7 @@ class PairSession:
 
     def state(self) -> dict[str, Any]:
         """What the page may know: no name of a file, a policy or a task."""
+        self._refresh()
         done = set(self.answered)
         following = next((i for i in range(len(self.pairs)) if i not in done), None)
         text = "" if following is None else self.pairs[following].clips[0].instruction
@@ -74,34 +79,47 @@ class PairSession:
             "pairs": len(self.pairs),
             "done": len(done),
             "next": following,
+            "last": self.answered[-1] if self.answered else None,
             "instruction": text,
         }
 
     def done(self) -> str:
         """How far they are, in words."""
+        self._refresh()
         return f"{len(self.answered)} of {len(self.pairs)} pairs answered"
 
     def video(self, number: int) -> bytes:
-        """As a browser plays it. IndexError for a number that no video has."""
-        pair, side = divmod(number, 2)
-        return browser_video(self.pairs[pair].clips[side ^ self.swapped(pair)].video)
+        """As a browser plays it. IndexError for a number that no video has, InputError without its
+        name for one that cannot be read."""
+        with nameless():
+            return browser_video(self._clip(number).video)
+
+    def fps(self, number: int) -> float:
+        """Frames per second of a video."""
+        with nameless():
+            return video_facts(self._clip(number).video).fps or FPS
 
     def label(self, said: dict[str, Any]) -> None:
         """Appends the answer {"pair": i, "answer": "left", "right", "equal" or "skip"}, or takes
-        the last one back: {"undo": true}. ValueError if it is out of form."""
-        if said == {"undo": True}:
-            if not self.answered:
-                raise ValueError("there is nothing to take back")
-            self._append(self.answered[-1], None, undone=True)
-            self.answered.pop()
-            return
-        number, answer = said.get("pair"), said.get("answer")
+        one back: {"undo": i}. ValueError if it is out of form; InputError where another page has
+        answered meanwhile, or for an answer about a video that cannot be read."""
+        number, answer = said.get("pair", said.get("undo")), said.get("answer")
         if type(number) is not int or not 0 <= number < len(self.pairs):
             raise ValueError("pair")
+        self._refresh()
+        if said.keys() == {"undo"}:
+            if number not in self.answered:
+                raise InputError("there is nothing to take back: this pair has no answer")
+            self._append(number, None, undone=True)
+            self.answered.remove(number)
+            return
         if answer not in (LEFT, RIGHT, EQUAL, SKIP):
             raise ValueError("answer")
         if number in self.answered:
-            raise ValueError("the pair is answered; take it back first")
+            raise InputError(
+                "this pair was answered meanwhile, in another tab or by another program, and that "
+                "answer counts"
+            )
         winner: str | None
         if answer in (LEFT, RIGHT):
             winner = "first" if (answer == LEFT) != self.swapped(number) else "second"
@@ -113,11 +131,28 @@ class PairSession:
     def _append(self, number: int, winner: str | None, undone: bool = False) -> None:
         pair = self.pairs[number]
         key = pair.key
-        seen = Seen(pair.pixels if winner else ("", ""))  # a damaged video can be skipped
+        with nameless():
+            seen = Seen(pair.pixels if winner else ("", ""))  # a damaged video can be skipped
         answer = HumanAnswer(
             key.task, key.repeat, key.first, key.second, winner, self.config.labeller, seen, undone
         )
         append_answer(self.config.labels, answer)
+        self._file.changed()  # by this answer
+
+    def _clip(self, number: int) -> Clip:
+        pair, side = divmod(number, 2)
+        return self.pairs[pair].clips[side ^ self.swapped(pair)]
+
+    def _refresh(self) -> None:
+        """What this labeller has answered so far, here or elsewhere."""
+        if self._file.changed():
+            path = self.config.labels
+            own = [
+                answer.key
+                for answer in (read_answers(path) if path.exists() else ())
+                if answer.labeller == self.config.labeller
+            ]
+            self.answered = [self._place[key] for key in own if key in self._place]
 
     def _draw(self, what: str, pair: ClipPair) -> bytes:
         names = repr((what, self.config.labeller, *astuple(pair.key)))

@@ -1,5 +1,5 @@
-"""The process that computes for the app. One that ended, whatever ended it, is replaced, and what it
-had been asked is asked once more."""
+"""The process that computes for the app. One that ended, whatever ended it, is replaced, and what
+it had been asked is asked once more."""
 
 from __future__ import annotations
 

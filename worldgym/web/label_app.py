@@ -3,7 +3,9 @@ any run in `worldgym view`."""
 
 from __future__ import annotations
 
+import shlex
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,11 +24,12 @@ from worldgym.judges.pair_session import PairSession
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
 from worldgym.web.guard import Guard, SessionSecrets
 from worldgym.web.requested_run import requested_run
-from worldgym.web.run_library import ListedRun, RunLibrary
+from worldgym.web.run_library import ListedRun, RunLibrary, run_stamp
 
 LABEL, PREFER = "label", "prefer"  # a page's address and template
 TITLES = {LABEL: "Label", PREFER: "Which did better?"}
 MAX_NAME = 80  # characters of a labeller's
+KEPT = 20  # sessions
 
 
 class Session(Protocol):
@@ -36,15 +39,19 @@ class Session(Protocol):
 
     def video(self, number: int) -> bytes: ...
 
+    def fps(self, number: int) -> float: ...
+
     def label(self, said: dict[str, Any]) -> None: ...
 
 
-Find = Callable[[str, str], Session]  # run, labeller => their session
+# run, labeller, name of a session ("" = of the run as it is now) => that session and its name
+Find = Callable[[str, str, str], tuple[Session, str]]
 
 
 @dataclass
 class LabelPages:
-    """find: the session of a run and a labeller.   kind: LABEL or PREFER.   finish: what ends the
+    """find: the session of a run and a labeller; its name goes into the page, because numbers of
+    videos are of one session.   kind: LABEL or PREFER.   finish: what ends the
     program, where the page may.   The page knows no file name, no policy, no score of a judge."""
 
     pages: AppPages
@@ -74,16 +81,19 @@ class LabelPages:
 
     def state(self, request: Request) -> Response:
         with self.lock:
-            return JSONResponse(self._session(request).state())
+            session, name = self._found(request)
+            return JSONResponse({**session.state(), "session": name})
 
     def video(self, request: Request) -> Response:
         with self.lock:
-            session = self._session(request)
+            session, _ = self._found(request)
             number = request.query_params.get("item", "")
             if not (number.isascii() and number.isdecimal() and len(number) < 9):
                 raise Missing("there is no such video")
             try:
-                return Response(session.video(int(number)), media_type="video/mp4")
+                film, fps = session.video(int(number)), session.fps(int(number))
+                headers = {"x-worldgym-fps": f"{fps}"}
+                return Response(film, headers=headers, media_type="video/mp4")
             except IndexError:
                 raise Missing("there is no such video") from None
 
@@ -93,8 +103,9 @@ class LabelPages:
 
     def _say(self, request: Request, said: dict[str, object]) -> Response:
         with self.lock:
+            session, _ = self._found(request)
             try:
-                self._session(request).label(said)
+                session.label(said)
             except ValueError as error:
                 raise InputError(f"no label of that form: {error}") from error
         return JSONResponse({})
@@ -105,9 +116,10 @@ class LabelPages:
         self.finish()
         return JSONResponse({})
 
-    def _session(self, request: Request) -> Session:
+    def _found(self, request: Request) -> tuple[Session, str]:
         asked = request.query_params
-        return self.find(asked.get("run", ""), asked.get("labeller", "").strip()[:MAX_NAME])
+        labeller = asked.get("labeller", "").strip()[:MAX_NAME]
+        return self.find(asked.get("run", ""), labeller, asked.get("session", ""))
 
 
 def label_app(
@@ -123,7 +135,7 @@ def label_app(
             end()
 
     pages = AppPages(secret.write, ((f"/{kind}", TITLES[kind]),))
-    labels = LabelPages(pages, lambda run, labeller: session, kind, finish)
+    labels = LabelPages(pages, lambda *_: (session, ""), kind, finish)
     app = Starlette(
         routes=[*labels.routes, Route("/static/{name}", static_file)],
         exception_handlers=pages.handlers,
@@ -157,12 +169,31 @@ def pairs_of_runs(library: RunLibrary) -> Find:
 
 
 def _kept(library: RunLibrary, make: Callable[[ListedRun, str], Session]) -> Find:
-    known = dict[tuple[str, str], Session]()
+    """A session is of a run as it was: with new trials comes a new one, and pages that show the
+    older go on with that."""
+    known = OrderedDict[tuple[str, str, str], Session]()
 
-    def find(name: str, labeller: str) -> Session:
+    def find(name: str, labeller: str, asked: str) -> tuple[Session, str]:
         run = requested_run(library, name)
-        if (name, labeller) not in known:
-            known[name, labeller] = make(run, labeller)
-        return known[name, labeller]
+        which = asked or repr(run_stamp(run.folder))
+        key = (name, labeller, which)
+        if key not in known:
+            if asked:
+                raise InputError("this run has new trials; reload the page")
+            known[key] = _made(run, labeller, make)
+            while len(known) > KEPT:
+                known.popitem(last=False)
+        known.move_to_end(key)
+        return known[key], which
 
     return find
+
+
+def _made(run: ListedRun, labeller: str, make: Callable[[ListedRun, str], Session]) -> Session:
+    """`worldgym view` has no --tasks: where the run's tasks are not found, the command that has is
+    named."""
+    try:
+        return make(run, labeller)
+    except InputError as error:
+        command = f"to `worldgym judge label {shlex.quote(str(run.folder))} --tasks DIR`"
+        raise InputError(str(error).replace("with --tasks", command)) from error

@@ -1,8 +1,8 @@
 """The runs below some folders: found by scanning, each with a card for the list.
 
-A run's address is its path below the given folder, in UTF-8. It is looked up among the runs that were found,
-never built from a request. A card is made again when log or trust report changed; older cards are
-kept in the user's cache folder, so that thousands of runs are listed at once.
+A run's address is its path below the given folder, in UTF-8. It is looked up among the runs that
+were found, never built from a request. A card is made again when log or trust report changed; older
+cards are kept in the user's cache folder, so that thousands of runs are listed at once.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class RunLibrary:
         """Looks for runs; cards that are not known yet are left open."""
         found = dict[str, ListedRun]()
         for name, folder in self._walk():
-            stamp = _stamp(folder)
+            stamp = run_stamp(folder)
             if stamp is not None and len(found) < MOST:
                 known = self._cards.get(str(folder))
                 card = known[1] if known is not None and known[0] == stamp else None
@@ -267,8 +267,8 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _stamp(folder: Path) -> Stamp | None:
-    """None where the log went away meanwhile."""
+def run_stamp(folder: Path) -> Stamp | None:
+    """Of a run as it is now. None where the log went away meanwhile."""
     try:
         log = (folder / LOG_NAME).stat()
     except OSError:

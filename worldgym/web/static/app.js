@@ -36,6 +36,22 @@ export function duration(seconds) {
   return seconds >= 90 ? `${(seconds / 60).toPrecision(3)}\u00a0min` : `${seconds.toFixed(0)}\u00a0s`;
 }
 
+// Server-sent events while the page is shown, until `tell` says that there will be no more: a browser opens few connections to a
+// host, and a stream holds one.
+export function follow(address, name, tell) {
+  let source = null;
+  const close = () => { source?.close(); source = null; };
+  function look() {
+    if (document.hidden) close();
+    else if (!source) {
+      source = new EventSource(address);
+      source.addEventListener(name, event => { if (tell(event.data)) close(); });
+    }
+  }
+  document.addEventListener("visibilitychange", look);
+  look();
+}
+
 // Keys of a page, but not while text is typed or a list is open.
 export function keys(actions) {
   document.addEventListener("keydown", event => {

@@ -1,9 +1,9 @@
 // Labels videos without being told whose they are.
 import { $ } from "./app.js";
-import { begin, counted, say, state, whole } from "./labeller.js";
+import { begin, counted, moment, say, state, whole } from "./labeller.js";
 
 const video = $("video"), answers = [...document.querySelectorAll("[data-score]")];
-let items = [], at = 0, source = null, busy = false;
+let items = [], at = 0, shown = null, busy = false;
 
 async function start() {
   const told = await state();
@@ -24,11 +24,15 @@ async function show(number) {
     button.setAttribute("aria-pressed", item.labelled && JSON.parse(button.dataset.score) === item.score);
   }
   const made = await whole(at);
-  if (number !== at) { if (made) URL.revokeObjectURL(made); return; }
-  if (!made) { $("error").textContent = "This video cannot be read; continue with the next."; return; }
-  if (source) URL.revokeObjectURL(source);
-  source = made;
-  video.src = source; video.playbackRate = 1;
+  if (number !== at) { if (made) URL.revokeObjectURL(made.source); return; }
+  if (shown) URL.revokeObjectURL(shown.source);
+  shown = made;
+  if (!made) {
+    video.removeAttribute("src"); video.load();  // the one before must not be taken for it
+    $("error").textContent = "This video cannot be read: say that you cannot tell, or continue with the next.";
+    return;
+  }
+  video.src = made.source; video.playbackRate = 1;
 }
 async function label(score) {
   if (busy || (score === 0.5 && !items[at].partial)) return;
@@ -42,7 +46,7 @@ async function label(score) {
   busy = false;
 }
 const move = by => show((at + by + items.length) % items.length);
-const step = by => { video.pause(); video.currentTime = Math.max(0, video.currentTime + by / 20); };
+const step = by => { if (!shown) return; video.pause(); video.currentTime = moment(video, shown.fps, by); };
 const keys = {
   "1": () => label(1), "2": () => label(0.5), "3": () => label(0), "4": () => label(null),
   " ": () => video.paused ? video.play() : video.pause(), r: () => { video.currentTime = 0; video.play(); },

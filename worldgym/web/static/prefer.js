@@ -1,12 +1,11 @@
 // Which of two videos did better? Both play in step; nobody is told whose they are.
 import { $, all, keys, watchVideo } from "./app.js";
-import { begin, counted, say, state, whole } from "./labeller.js";
+import { begin, counted, moment, say, state, whole } from "./labeller.js";
 
-const videos = [$("left"), $("right")], answers = all("[data-answer]"), STEP = 1 / 20;  // seconds of one key
-let asked = null, sources = [], busy = false, slow = false;
+const videos = [$("left"), $("right")], answers = all("[data-answer]"), APART = 1 / 20;  // seconds, at most
+let asked = null, shown = [], busy = false, slow = false;
 
 const show = time => videos.forEach(video => { video.currentTime = Math.max(0, Math.min(time, video.duration || 0)); });
-const at = () => Math.max(...videos.map(video => video.currentTime));
 const pause = () => videos.forEach(video => video.pause());
 const playing = () => videos.some(video => !video.paused && !video.ended);
 // The shorter one waits on its last frame for the longer one, then both begin again.
@@ -19,7 +18,7 @@ for (const video of videos) {
 }
 videos[0].addEventListener("timeupdate", () => {
   const [left, right] = videos;
-  if (!left.ended && !right.ended && !right.seeking && Math.abs(left.currentTime - right.currentTime) > STEP) right.currentTime = Math.min(left.currentTime, right.duration || 0);
+  if (!left.ended && !right.ended && !right.seeking && Math.abs(left.currentTime - right.currentTime) > APART) right.currentTime = Math.min(left.currentTime, right.duration || 0);
 });
 
 async function next() {
@@ -32,14 +31,14 @@ async function next() {
   $("undo").disabled = !done;
   pause();
   const made = pair === null ? [null, null] : await Promise.all([whole(2 * pair), whole(2 * pair + 1)]);
-  for (const source of sources) if (source) URL.revokeObjectURL(source);
-  sources = made;
+  for (const one of shown) if (one) URL.revokeObjectURL(one.source);
+  shown = made;
   $("pair").hidden = pair === null;
   if (pair === null) return;
   if (made.includes(null)) { $("error").textContent = "A video of this pair cannot be read; skip it."; return; }
   await Promise.all(videos.map((video, i) => new Promise(ready => {
     for (const event of ["canplay", "error"]) video.addEventListener(event, ready, { once: true });
-    video.src = made[i];
+    video.src = made[i].source;
     video.playbackRate = slow ? 0.3 : 1;
   })));
   play();
@@ -47,14 +46,21 @@ async function next() {
 async function tell(said) {
   if (busy) return;
   busy = true;
+  let wrong = "";
   $("error").textContent = "";
-  try { await say(said); await next(); }
-  catch (error) { $("error").textContent = `The answer was not saved: ${error.message}`; }
+  try { await say(said); } catch (error) { wrong = `The answer was not saved: ${error.message}. `; }
+  try { await next(); } catch (error) { wrong ||= error.message; }  // also after a mistake: another tab may have answered
+  if (wrong) $("error").prepend(wrong);
   busy = false;
 }
 const answer = what => { if (!busy && asked && asked.next !== null) tell({ pair: asked.next, answer: what }); };
-const undo = () => { if (asked?.done) tell({ undo: true }); };
-const step = by => { pause(); show(at() + by * STEP); };
+const undo = () => { if (asked && asked.last !== null) tell({ undo: asked.last }); };
+function step(by) {
+  if (!shown[0] || !shown[1]) return;
+  pause();
+  const ahead = +(videos[1].currentTime > videos[0].currentTime);
+  show(moment(videos[ahead], shown[ahead].fps, by));
+}
 for (const button of answers) button.addEventListener("click", () => { button.blur(); answer(button.dataset.answer); });
 $("undo").addEventListener("click", undo);
 keys({

@@ -1,5 +1,5 @@
 // A run: its progress from server-sent events, the report's figures, and the gallery.
-import { $, all, duration, element, keys, percent, span, watchVideo } from "./app.js";
+import { $, all, duration, element, follow, keys, percent, span, watchVideo } from "./app.js";
 import { offerFigures } from "./download.js";
 import { showReport } from "/static/report.js";
 
@@ -47,7 +47,7 @@ function newest(cards) {
     return element("figure", {}, video, element("figcaption", {}, element("a", { href: card.link }, card.name), ` ${card.verdict}`));
   }));
 }
-new EventSource(address("/events")).addEventListener("live", event => live(JSON.parse(event.data)));
+follow(address("/events"), "live", data => { const told = JSON.parse(data); live(told); return told.state === "finished"; });
 
 // --- figures ---
 let waiting = null;

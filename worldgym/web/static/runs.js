@@ -1,5 +1,5 @@
 // The list of runs: it follows what happens below the folders.
-import { $, all, keys } from "./app.js";
+import { $, all, follow, keys } from "./app.js";
 
 const form = $("search"), chosen = new Set();
 let page = 0, asked = 0, shown = 0;
@@ -40,4 +40,4 @@ const move = by => {
 };
 keys({ j: () => move(1), k: () => move(-1), "/": () => form.words.focus(), f: () => form.words.focus() });
 
-new EventSource("/events").addEventListener("list", show);
+follow("/events", "list", () => { show(); });
