@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from worldgym.errors import InputError
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
 from worldgym.io.run_records import results
 from worldgym.types import Vote
+from worldgym.web.live_counts import LiveCounts
 from worldgym.web.log_index import VERDICTS, LogIndex
 
 
@@ -69,6 +71,24 @@ def test_another_log_in_its_place_is_read_anew(tmp_path: Path) -> None:
         log.append(records()[0])
     index.update()
     assert index.attempts == 1
+
+
+@pytest.mark.parametrize("begun", [0, 1, 5])
+@pytest.mark.parametrize("told", ["world-2", "world-1"])
+def test_a_longer_log_in_its_place_is_read_anew(tmp_path: Path, begun: int, told: str) -> None:
+    """Also where its header is the same, byte by byte, and the file has the old one's inode."""
+    run = fill(tmp_path / "a", header(), records()[:begun])
+    counts = LiveCounts(LogIndex(run))
+    counts.refresh()
+    again = [replace(record, seed=99) for record in records()[::-1]]
+    other = fill(tmp_path / "b", replace(header(("poor", "good")), world=told), again)
+    (run / LOG_NAME).write_bytes((other / LOG_NAME).read_bytes())
+    assert counts.refresh()
+    whole = LiveCounts(LogIndex(other))
+    whole.refresh()
+    assert counts.index.columns == whole.index.columns and counts.index.header is not None
+    assert counts.index.header.world == told
+    assert counts.cells == whole.cells and not counts.refresh()
 
 
 @pytest.mark.parametrize("damage", [b"{}\n", b"[1]\n", b"nonsense\n", b'{"type": "trial"}\n'])

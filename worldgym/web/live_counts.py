@@ -66,9 +66,9 @@ class LiveCounts:
     def refresh(self) -> bool:
         """Reads the log's new lines. => whether anything changed."""
         index = self.index
-        before = index.attempts, index.headers
+        before = index.restarts, index.headers
         grown = index.update()
-        if index.attempts < before[0] or index.headers != before[1] or self._counted < 0:
+        if (index.restarts, index.headers) != before or self._counted < 0:
             self._cells = {}
             self._counted = 0
             grown = True

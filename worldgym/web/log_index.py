@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -81,15 +81,19 @@ class LogIndex:
 
     header: of the log, the last one.   headers: how many there are.   policies, tasks, groups,
     flags, reasons: the texts behind the columns' numbers; a text of `flags` is a JSON list.
-    changed: (policy, group) numbers of the cells that the last update touched."""
+    changed: (policy, group) numbers of the cells that the last update touched.   restarts: how often
+    another log lay there."""
 
     def __init__(self, run: Path) -> None:
         """InputError where the run has no log, or one whose header is damaged."""
         self.run = run
+        self.restarts = -1
         self._restart()
 
     def _restart(self) -> None:
+        self.restarts += 1
         self.offset = 0
+        self._read_lines = dict[str, tuple[int, bytes]]()  # the first and the last: place and bytes
         self.lines = 0
         self.header: RunHeader | None = None
         self.headers = 0
@@ -106,11 +110,13 @@ class LogIndex:
         of a damaged line."""
         path = self.run / LOG_NAME
         self.changed = set()
-        if _size(path) < self.offset:
+        if _size(path) < self.offset or not _holds(path, self._read_lines.values()):
             self._restart()  # another log lies there now
         before = self.offset
         for line in each_line(path, WHAT, REMEDY, self.offset, self.lines):
             line.read(partial(self._read, line))
+            self._read_lines.setdefault("first", (line.start, line.raw))
+            self._read_lines["last"] = (line.start, line.raw)
             self.lines = line.number
             self.offset = line.end
         return self.offset > before
@@ -205,6 +211,15 @@ FAILED = VERDICTS.index("failed")
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a run") from error
+
+
+def _holds(path: Path, lines: Iterable[tuple[int, bytes]]) -> bool:
+    """Whether these bytes stand at these places."""
+    try:
+        with path.open("rb") as file:
+            return all(file.seek(at) == at and file.read(len(raw)) == raw for at, raw in lines)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a run") from error
 
