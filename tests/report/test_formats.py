@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from worldgym.report import formats
 
 
@@ -17,6 +21,40 @@ def test_numbers() -> None:
     ]
     assert plain(formats.span(0.386, 0.781)) == "39–78 %"
     assert [formats.decimal(value) for value in (0.785, -0.1, None)] == ["0.79", "−0.10", "–"]
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "said"),
+    [
+        (1999 / 2000, 1, "99.95"),
+        (1 / 2500, 1, "0.04"),
+        (0.9996, 0, "99.96"),
+        (0.997, 0, "99.7"),
+        (1e-6, 0, "under 0.001"),
+        (1 - 1e-6, 1, "over 99.999"),
+        (0.0, 0, "0"),
+        (-1e-18, 1, "0"),
+        (1 - 1e-16, 0, "100"),  # rounding of the computer
+        (0.125, 0, "12"),
+    ],
+)
+def test_none_and_all_are_only_what_is(share: float, digits: int, said: str) -> None:
+    assert formats.hundredths(share, digits) == said
+
+
+@given(st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_rate_is_0_or_100_percent_where_it_is_none_or_all(counted: tuple[int, int]) -> None:
+    hits, trials = counted
+    rate = hits / trials
+    said = [formats.percent(rate), *plain(formats.span(rate, rate)).removesuffix(" %").split("–")]
+    for text in said:
+        number = text.removesuffix(f"{formats.NBSP}%")
+        assert (number == "0") == (hits == 0) and (number == "100") == (hits == trials)
+
+
+def test_sums_of_partial_credit_are_short() -> None:
+    told = [formats.tally(value) for value in (0.1 + 0.2, 3, 3.0, 0.5, 1_234_567.5, 1 / 3)]
+    assert told == ["0.3", "3", "3", "0.5", "1234567.5", "0.333"]
 
 
 def test_points_keep_their_sign() -> None:

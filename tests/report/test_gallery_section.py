@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord
-from worldgym.report.gallery_section import choose, make_cards
+from worldgym.report.gallery_section import TrialCard, choose, make_cards
 
 
 def record(policy: str = "a", group: str = "door", start: int = 0, **fields: Any) -> TrialRecord:
@@ -87,6 +88,14 @@ def test_verdicts_in_words(
 ) -> None:
     (card,) = make_cards(tmp_path, choose([record(score=score, truth=truth)], 1), ["a"])
     assert (card.verdict, card.against_truth) == (verdict, against)
+
+
+@given(st.sets(st.tuples(st.text("ab-/ %2D"), st.text("c-/ %2D"), st.integers(0, 12)), min_size=2))
+def test_no_two_trials_share_an_anchor(keys: set[tuple[str, str, int]]) -> None:
+    made = [TrialRecord(p, t, "door", "do it", r, 1, score=1.0) for p, t, r in keys]
+    anchors = {TrialCard(one, None, None).anchor for one in made}
+    assert len(anchors) == len(keys)
+    assert all(re.fullmatch(r"trial-[\w.~%-]+", anchor) for anchor in anchors)
 
 
 def test_videos_are_carried_along_and_missing_ones_are_no_error(tmp_path: Path) -> None:

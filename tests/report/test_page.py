@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_logs import header as small_header
+from small_logs import run as small_run
 
+import worldgym
 from worldgym.errors import InputError
 from worldgym.io.run_files import LOST_NAME
 from worldgym.io.run_log import LOG_NAME, RunLog
@@ -212,6 +215,26 @@ def test_bad_input_gets_one_sentence(tmp_path: Path) -> None:
         write_report(tmp_path)
     with pytest.raises(InputError, match="gallery_trials"):
         ReportOptions(gallery_trials=-1)
+
+
+def test_sums_of_partial_credit_are_short(tmp_path: Path) -> None:
+    scores = {"A": {"door": [0.1, 0.2, 0.0]}, "B": {"door": [0.7, 0.1, 0.1 + 0.2]}}
+    with RunLog.open(tmp_path, small_header(["A", "B"])) as log:
+        for one in small_run(scores):
+            vote = (Vote(0.1 + 0.2, "half"),)
+            log.append(replace(one, truth=True, video="v.mp4", votes=vote))
+    text = page(tmp_path).text
+    assert "<span>0.3/3</span>" in text and "<span>1.1/3</span>" in text
+    assert "(0.3)" in text and "<b>0.3</b> half" in text
+    assert not re.search(r"\d\.\d{12}", re.sub(r'data-\w+="[^"]*"|<script.*', "", text))
+
+
+@pytest.mark.parametrize("room", ["report", "web"])
+def test_a_choice_has_its_value_word_for_word(room: str) -> None:
+    """Without "value" a browser takes the text, and several spaces in it for one."""
+    for template in (Path(worldgym.__file__).parent / room / "templates").glob("*.html"):
+        for option in re.findall(r"<option[^\n]*?</option>", template.read_text("utf-8")):
+            assert "value=" in option or "{{" not in option, (template.name, option)
 
 
 def test_narrow_sections_stand_in_pairs() -> None:

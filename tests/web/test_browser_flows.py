@@ -257,6 +257,55 @@ def test_label(browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
     assert [(row["score"], row["reason"]) for row in said] == [(1.0, ""), (0.5, "only ajar")]
 
 
+FRAME = "Math.floor(document.querySelector('video').currentTime * 5 + 0.01)"
+
+
+def test_keys_step_by_the_videos_own_frames(browser: Any, runs: Path, tmp_path: Path) -> None:
+    """It has five a second: others would be shown twice, or left out."""
+    clips = [Clip(video, "open") for video in sorted(runs.glob("a/videos/**/*.mp4"))[:1]]
+    session = LabelSession(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
+    app, secret, _ = label_app(session)
+    with served(app, secret) as server, watched(browser, 1280, "light") as one:
+        page = one.page
+        page.goto(server.url("/label"))
+        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        page.keyboard.press("r")
+        page.keyboard.press(" ")
+        page.evaluate("document.querySelector('video').pause()")
+        page.evaluate("document.querySelector('video').currentTime = 0")
+        for key, frame in ((".", 1), (".", 2), (",", 1), (",", 0), (",", 0)):
+            page.keyboard.press(key)
+            assert page.evaluate(FRAME) == frame
+        for _ in range(9):
+            page.keyboard.press(".")
+        assert page.evaluate(FRAME) == 6
+        page.keyboard.press(",")
+        assert page.evaluate(FRAME) == 5 and one.said == []
+
+
+def test_of_a_video_that_cannot_be_read_one_cannot_tell(
+    browser: Any, runs: Path, tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(b"torn")
+    clips = [Clip(torn, "open"), Clip(next(runs.glob("a/videos/**/*.mp4")), "open")]
+    session = LabelSession(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
+    app, secret, _ = label_app(session)
+    with served(app, secret) as server, watched(browser, 1280, "light") as one:
+        page = one.page
+        page.goto(server.url("/label"))
+        number = next(i for i, clip in enumerate(session.clips) if clip.video == torn)
+        if number:
+            page.keyboard.press("ArrowRight")
+        page.locator("text=cannot be read").wait_for()
+        assert page.evaluate("document.querySelector('video').src") == ""
+        page.keyboard.press("1")
+        page.locator("text=The label was not saved: this video cannot be read").wait_for()
+        page.keyboard.press("4")
+        page.locator("text=1 labelled").wait_for()
+        assert "torn" not in page.content()
+
+
 IN_STEP = "Math.abs(left.currentTime - right.currentTime) < 0.12 && left.currentTime > 0.15"
 
 
@@ -293,3 +342,38 @@ def test_which_did_better(
     sides = [("second", "first") if session.swapped(i) else ("first", "second") for i in range(3)]
     said = [answer.winner for answer in read_answers(tmp_path / "preferences.jsonl")]
     assert said == [sides[0][0], sides[1][1], None]
+
+
+def test_an_answer_of_another_tab_is_passed_over(browser: Any, runs: Path, tmp_path: Path) -> None:
+    def clip(run: str, start: int) -> Clip:
+        (video,) = (runs / run).glob(f"videos/*/door/{start}-0.mp4")
+        return Clip(video, "open the door")
+
+    pairs = [
+        ClipPair(PairKey(f"door/{i}", 0, "grasp@1k", "grasp@2k"), (clip("a", i), clip("b", i)))
+        for i in range(3)
+    ]
+    session = PairSession(pairs, LabelConfig(tmp_path / "preferences.jsonl", "anna"))
+    app, secret, _ = label_app(session, PREFER)
+    ready = "!document.querySelector('#pair').hidden && left.readyState >= 2"
+    with served(app, secret) as server, watched(browser, 1280, "light") as one:
+        other = one.page.context.new_page()
+        for page in (one.page, other):
+            page.goto(server.url("/prefer"))
+            page.locator("text=0 of 3 pairs answered").wait_for()
+            page.wait_for_function(ready)
+            page.wait_for_timeout(300)
+        one.page.keyboard.press("ArrowLeft")
+        one.page.locator("text=1 of 3 pairs answered").wait_for()
+        other.keyboard.press("ArrowRight")
+        other.locator("text=The answer was not saved: this pair was answered").wait_for()
+        other.locator("text=1 of 3 pairs answered").wait_for()
+        other.wait_for_timeout(300)
+        other.keyboard.press("ArrowRight")
+        other.locator("text=2 of 3 pairs answered").wait_for()
+        assert other.inner_text("#error") == ""
+        one.page.wait_for_timeout(300)
+        one.page.keyboard.press("u")  # its own last answer, not the other tab's
+        one.page.locator("text=1 of 3 pairs answered").wait_for()
+    (left,) = read_answers(tmp_path / "preferences.jsonl")
+    assert left.key == session.pairs[1].key

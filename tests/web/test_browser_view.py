@@ -12,6 +12,7 @@ from app_runs import EVIL, fill, header, trial
 from browser_pages import SIZES, check_accessibility, chromium, served, watched
 
 from worldgym.io.run_log import RunLog
+from worldgym.report.formats import percent, span
 from worldgym.report.page import write_report
 from worldgym.web.guard import SessionSecrets
 from worldgym.web.view_app import ViewConfig, view_app
@@ -136,6 +137,85 @@ def test_markup_in_a_log_is_shown_as_text(browser: Any, server: WebServer) -> No
         assert EVIL in one.page.locator("#trials .card").inner_text()
         time.sleep(0.3)
         assert one.said == []
+
+
+STREAMS = """() => {
+  window.streams = new Set();
+  const Source = window.EventSource;
+  window.EventSource = class extends Source {
+    constructor(address) { super(address); window.streams.add(this); }
+    close() { super.close(); window.streams.delete(this); }
+  };
+}"""
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_only_pages_that_are_shown_and_may_change_hold_a_stream(
+    browser: Any, server: WebServer
+) -> None:
+    """A browser opens six connections to a host: the seventh page would wait for ever."""
+    with watched(browser, 1280, "light") as one:
+        one.page.add_init_script(f"({STREAMS})()")
+        one.page.goto(server.url("/"))
+        for address, shown in (("/", 1), ("/run?run=live", 1), ("/run?run=a", 0)):
+            one.page.goto(f"{server.origin}{address}")
+            one.page.wait_for_function("n => window.streams.size === n", arg=shown)
+            one.page.evaluate(HIDE, True)
+            assert one.page.evaluate("window.streams.size") == 0
+            one.page.evaluate(HIDE, False)
+            one.page.wait_for_function("n => window.streams.size === n", arg=shown)
+        pages = [one.page.context.new_page() for _ in range(8)]
+        for page in pages:
+            page.goto(f"{server.origin}/run?run=a", timeout=10_000)
+            page.locator("#trials .card").first.wait_for(timeout=10_000)
+        assert one.said == []
+
+
+def test_rates_in_the_browser_are_those_of_the_report(browser: Any, server: WebServer) -> None:
+    rates = [0.0, 1 / 2500, 0.0049, 1e-7, 0.3333, 0.62, 0.9951, 1999 / 2000, 1 - 1e-7, 1.0]
+    with watched(browser, 1280, "light") as one:
+        one.page.goto(server.url("/"))
+        said = one.page.evaluate(
+            """async rates => { const { percent, span } = await import("/static/app.js");
+            return rates.map(rate => [percent(rate), span(rate, 1 - rate)]); }""",
+            rates,
+        )
+    assert said == [[percent(rate), span(rate, 1 - rate)] for rate in rates]
+
+
+def test_cards_are_sorted_where_they_are_and_found_by_odd_names(
+    browser: Any, tmp_path: Path
+) -> None:
+    names = ("a  b", "a b", "a-b")
+    nominal = [trial(name, "door", start) for name in names for start in range(3)]
+    edited = [
+        trial(name, "red", start, nominal=f"door/{start}", axis="colour")
+        for name in names
+        for start in range(3)
+    ]
+    edits = {f"red/{start}": f"door/{start}" for start in range(3)}
+    run = fill(tmp_path / "runs" / "a", header(names, edits=edits), nominal + edited)
+    path = write_report(run)
+    with watched(browser, 1280, "light") as one:
+        page = one.page
+        page.goto(path.as_uri())
+        cards = page.locator("#gallery .card").count()
+        assert cards == 18 and page.locator("#perturbed .cards").count()
+        page.select_option("#gallery-sort", "start")
+        assert page.locator("#gallery .card").count() == cards
+        page.goto(f"{path.as_uri()}{page.locator('.card header a').last.get_attribute('href')}")
+        page.wait_for_function("location.hash === '#' + document.activeElement.id")
+    config = ViewConfig((tmp_path / "runs",), None, SessionSecrets())
+    with served(view_app(config), config.secret) as one_server:
+        with watched(browser, 1280, "light") as one:
+            one.page.goto(one_server.url("/"))
+            one.page.goto(f"{one_server.origin}/run?run=a")
+            one.page.select_option("[name=policy]", "a  b")
+            one.page.locator("text=1 to 6 of 6").wait_for()
+            assert one.said == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)

@@ -163,13 +163,13 @@ def _open_loop(found: OpenLoop) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from worldgym.report.formats import number_of
+    from worldgym.report.formats import hundredths, number_of
 
     title = (
         f"on {number_of(found.steps, 'recorded frame')} of {number_of(found.episodes, 'episode')}"
     )
     if found.gripper is not None:
-        title += f"; the gripper command agrees at {found.gripper[0]:.0%} of them"
+        title += f"; the gripper command agrees at {hundredths(found.gripper[0])}% of them"
     table = Table(
         "", "recorded", "policy", "error", "of the spread", "correlation", box=box.SIMPLE_HEAD
     )

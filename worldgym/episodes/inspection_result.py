@@ -11,6 +11,7 @@ from worldgym.actions.embodiment import GRIPPER
 from worldgym.episodes.action_statistics import Statistics
 from worldgym.episodes.alignment import Alignment
 from worldgym.episodes.quality import with_remedy
+from worldgym.report.formats import hundredths
 from worldgym.types import Frames
 
 NAMED = 3  # episodes that a warning names
@@ -80,8 +81,8 @@ class Inspection:
             out.append(sentence)
         if self.first_still >= 0.5:
             out.append(
-                f"the first action moves nothing in {self.first_still:.0%} of the episodes: "
-                f"consider --drop-first"
+                f"the first action moves nothing in {hundredths(self.first_still)}% of the "
+                f"episodes: consider --drop-first"
             )
         if self.names and self.expected not in (None, len(self.names)):
             out.append(

@@ -23,6 +23,7 @@ from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
 from worldgym.policies.observations import observe
 from worldgym.policies.policy_protocol import Policy
+from worldgym.report.formats import hundredths
 from worldgym.types import Actions, ActionSpec, Episode, Task, Trial
 
 EPISODES = 10  # of the store, spread evenly
@@ -76,8 +77,8 @@ class OpenLoop:
             return f"contradicts the recorded actions: {', '.join(against)}; is a sign flipped?"
         if self.gripper is not None and self.gripper[0] < RARE and self.gripper[1] <= OPPOSITE:
             return (
-                f"commands the gripper as recorded at only {self.gripper[0]:.0%} of the steps; is "
-                f"its sign flipped?"
+                f"commands the gripper as recorded at only {hundredths(self.gripper[0])}% of the "
+                f"steps; is its sign flipped?"
             )
         return None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from worldgym.report.formats import CONFIDENCE, percent, span
+from worldgym.report.formats import CONFIDENCE, percent, span, tally
 from worldgym.stats.success_counts import CellSummary, SuccessCounts
 
 COLOURS = 8  # CSS classes c0 .. c7; a ninth policy starts over with a square marker
@@ -69,12 +69,12 @@ def cell_text(cell: SuccessCounts) -> str:
     text = f"{cell.policy}, {_task(cell) or 'all tasks'}: world model {percent(cell.rate)}"
     if cell.trials:
         interval = f"{CONFIDENCE} {span(cell.low, cell.high)}"
-        text += f" ({cell.successes:g} of {cell.trials}; {interval})"
+        text += f" ({tally(cell.successes)} of {cell.trials}; {interval})"
     if cell.truth_rate is not None:
         interval = span(cell.truth_low, cell.truth_high)
         counts = "tasks weighted as here"
         if cell.truth_pooled:
-            counts = f"{cell.truth_successes:g} of {cell.truth_trials}"
+            counts = f"{tally(cell.truth_successes)} of {cell.truth_trials}"
         text += f"; truth {percent(cell.truth_rate)} ({counts}; {interval})"
     return text
 

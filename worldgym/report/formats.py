@@ -5,20 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worldgym.io.text import amount
+from worldgym.types import ROUNDING
 
 NBSP = "\N{NO-BREAK SPACE}"
+FINEST = 3  # digits behind the point of a percentage
 CHANCE = 0.001  # probabilities closer than this to 0 or 1 are not told apart from them
 CONFIDENCE = f"95{NBSP}% confidence interval"
 
 
+def hundredths(share: float, digits: int = 0) -> str:
+    """A share in percent, without the sign: 0.625 => "62". What is neither none nor all never looks
+    like it: 0.9995 => "99.95".
+
+    digits: behind the point, where they suffice."""
+    told = [f"{round(100 * share, more) + 0.0:g}" for more in range(digits, FINEST + 1)]
+    if not ROUNDING < share < 1 - ROUNDING:
+        return told[0]
+    nearly = "under 0.001" if share < 0.5 else "over 99.999"
+    return next((text for text in told if text not in ("0", "100")), nearly)
+
+
 def percent(rate: float | None) -> str:
     """0.625 => "62.5 %", 0.6 => "60 %", None => a dash."""
-    return "–" if rate is None else f"{round(100 * rate, 1):g}{NBSP}%"
+    return "–" if rate is None else f"{hundredths(rate, 1)}{NBSP}%"
 
 
 def span(low: float, high: float) -> str:
     """An interval in whole percent: "39–78 %"."""
-    return f"{100 * low:.0f}–{100 * high:.0f}{NBSP}%"
+    return f"{hundredths(low)}–{hundredths(high)}{NBSP}%"
+
+
+def tally(value: float) -> str:
+    """A sum of scores, of which some may be partial: "3", "0.3"."""
+    return f"{round(value, 3):.15g}"
 
 
 def decimal(value: float | None) -> str:

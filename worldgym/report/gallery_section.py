@@ -33,9 +33,10 @@ class TrialCard:
 
     @property
     def anchor(self) -> str:
-        """Its place on a page, for links."""
+        """Its place on a page, for links; no other trial's."""
         r = self.record
-        return "trial-" + quote(f"{r.policy}-{r.task}-{r.repeat}", safe="")
+        names = (quote(name, safe="").replace("-", "%2D") for name in (r.policy, r.task))
+        return "-".join(("trial", *names, str(r.repeat)))
 
     @property
     def verdict(self) -> str:

@@ -89,6 +89,7 @@ def page_environment(*folders: Path) -> Environment:
         "chance": formats.chance,
         "percent": formats.percent,
         "decimal": formats.decimal,
+        "tally": formats.tally,
         "duration": formats.duration,
         "pretty": _pretty,
     }

@@ -8,7 +8,7 @@ from rich.text import Text
 from worldgym.report.console import OutputConsole
 from worldgym.report.edit_section import drops_grid, perturbed_sentences
 from worldgym.report.findings import headline, sentences
-from worldgym.report.formats import NBSP, percent, span
+from worldgym.report.formats import NBSP, hundredths, percent, span
 from worldgym.report.grid import Grid
 from worldgym.report.policy_sentences import all_tasks
 from worldgym.report.trial_sentences import missing_lines
@@ -68,7 +68,7 @@ def _short_cell(cell: SuccessCounts | None) -> Text:
 def _pair(cell: SuccessCounts) -> str:
     """ "95|10" for a rate of 0.95 where the truth is 0.1, in whole percent."""
     known = [cell.rate] if cell.truth_rate is None else [cell.rate, cell.truth_rate]
-    return "|".join("–" if rate is None else f"{100 * rate:.0f}" for rate in known)
+    return "|".join("–" if rate is None else hundredths(rate) for rate in known)
 
 
 def _full_grid(summary: Summary) -> Grid:

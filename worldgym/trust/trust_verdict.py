@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worldgym.report.formats import hundredths
 from worldgym.stats.success_rates import Rate
 from worldgym.trust.action_following import Response
 from worldgym.types import ROUNDING
@@ -71,9 +72,9 @@ def finding(kind: str, rate: Rate, what: str) -> Finding | None:
     if _above(rate.value, limit.amber):
         shown = _above(rate.value, limit.red) and _above(rate.low, limit.amber)
         colour = RED if shown else AMBER
-    interval = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
+    interval = f"95 % interval {hundredths(rate.low)} to {hundredths(rate.high)} %"
     sentence = (
-        f"{100 * rate.value:.0f} % of {rate.trials} {what} ({interval}); at most "
+        f"{hundredths(rate.value)} % of {rate.trials} {what} ({interval}); at most "
         f"{100 * limit.amber:.0f} % should"
     )
     return Finding(kind, colour, rate.value, sentence)

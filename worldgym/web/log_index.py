@@ -81,8 +81,8 @@ class LogIndex:
 
     header: of the log, the last one.   headers: how many there are.   policies, tasks, groups,
     flags, reasons: the texts behind the columns' numbers; a text of `flags` is a JSON list.
-    changed: (policy, group) numbers of the cells that the last update touched.   restarts: how often
-    another log lay there."""
+    changed: (policy, group) numbers of the cells that the last update touched.   restarts: how
+    often another log lay there."""
 
     def __init__(self, run: Path) -> None:
         """InputError where the run has no log, or one whose header is damaged."""

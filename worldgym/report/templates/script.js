@@ -59,7 +59,7 @@ at("gallery-sort")?.addEventListener("change", event => {
   const by = event.target.value, sorted = [...cards];
   if (by === "start") sorted.sort((a, b) => natural(a.dataset.start, b.dataset.start));
   if (by === "sure") sorted.sort((a, b) => a.dataset.sure - b.dataset.sure);
-  document.querySelector(".cards").append(...sorted);
+  cards[0].parentElement.append(...sorted);
 });
 
 for (const table of all("table.sortable")) all("thead th:not([data-fixed])", table).forEach(head => {

@@ -29,8 +29,15 @@ export const svg = (name, attributes, ...inside) => {
   return made;
 };
 
-export const percent = rate => rate === null ? "–" : `${+(100 * rate).toFixed(1)}\u00a0%`;
-export const span = (low, high) => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}\u00a0%`;
+// As worldgym.report.formats: what is neither none nor all never looks like it.
+function hundredths(share, digits) {
+  const near = 1e-9, told = [];
+  for (let more = digits; more <= 3; more++) told.push(String(+(100 * share).toFixed(more)));
+  if (share <= near || share >= 1 - near) return told[0];
+  return told.find(text => text !== "0" && text !== "100") ?? (share < 0.5 ? "under 0.001" : "over 99.999");
+}
+export const percent = rate => rate === null ? "–" : `${hundredths(rate, 1)}\u00a0%`;
+export const span = (low, high) => `${hundredths(low, 0)}–${hundredths(high, 0)}\u00a0%`;
 export function duration(seconds) {
   if (seconds >= 5400) return `${(seconds / 3600).toPrecision(3)}\u00a0h`;
   return seconds >= 90 ? `${(seconds / 60).toPrecision(3)}\u00a0min` : `${seconds.toFixed(0)}\u00a0s`;

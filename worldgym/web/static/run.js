@@ -14,7 +14,8 @@ function live(told) {
   $("state").className = `state ${told.state}`;
   if (told.state !== "finished") $("live").hidden = false;
   const share = told.planned ? 100 * told.done / told.planned : 0, meter = $("live").querySelector(".meter");
-  meter.setAttribute("aria-valuenow", share.toFixed(0));
+  meter.setAttribute("aria-valuemax", told.planned || 1);
+  meter.setAttribute("aria-valuenow", told.planned ? told.done : 0);
   meter.firstElementChild.style.width = `${share}%`;
   const pace = told.pace, left = pace.seconds_left;
   $("pace").textContent = `${told.done} ${told.planned === null ? "" : `of ${told.planned} `}trials` +
