@@ -209,13 +209,12 @@ def test_cards_are_sorted_where_they_are_and_found_by_odd_names(
         page.goto(f"{path.as_uri()}{page.locator('.card header a').last.get_attribute('href')}")
         page.wait_for_function("location.hash === '#' + document.activeElement.id")
     config = ViewConfig((tmp_path / "runs",), None, SessionSecrets())
-    with served(view_app(config), config.secret) as one_server:
-        with watched(browser, 1280, "light") as one:
-            one.page.goto(one_server.url("/"))
-            one.page.goto(f"{one_server.origin}/run?run=a")
-            one.page.select_option("[name=policy]", "a  b")
-            one.page.locator("text=1 to 6 of 6").wait_for()
-            assert one.said == []
+    with served(view_app(config), config.secret) as shown, watched(browser, 400, "dark") as one:
+        one.page.goto(shown.url("/"))
+        one.page.goto(f"{shown.origin}/run?run=a")
+        one.page.select_option("[name=policy]", "a  b")
+        one.page.locator("text=1 to 6 of 6").wait_for()
+        assert one.said == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)

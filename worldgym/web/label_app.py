@@ -170,7 +170,7 @@ def pairs_of_runs(library: RunLibrary) -> Find:
 
 def _kept(library: RunLibrary, make: Callable[[ListedRun, str], Session]) -> Find:
     """A session is of a run as it was: with new trials comes a new one, and pages that show the
-    older go on with that."""
+    older continue with that."""
     known = OrderedDict[tuple[str, str, str], Session]()
 
     def find(name: str, labeller: str, asked: str) -> tuple[Session, str]:

@@ -46,7 +46,9 @@ async function label(score) {
   busy = false;
 }
 const move = by => show((at + by + items.length) % items.length);
-const step = by => { if (!shown) return; video.pause(); video.currentTime = moment(video, shown.fps, by); };
+// A browser starts a loop over even from the last frame of a video that stands still.
+const step = by => { if (!shown) return; video.pause(); video.loop = false; video.currentTime = moment(video, shown.fps, by); };
+video.addEventListener("play", () => { video.loop = true; });
 const keys = {
   "1": () => label(1), "2": () => label(0.5), "3": () => label(0), "4": () => label(null),
   " ": () => video.paused ? video.play() : video.pause(), r: () => { video.currentTime = 0; video.play(); },

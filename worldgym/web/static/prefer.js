@@ -3,17 +3,17 @@ import { $, all, keys, watchVideo } from "./app.js";
 import { begin, counted, moment, say, state, whole } from "./labeller.js";
 
 const videos = [$("left"), $("right")], answers = all("[data-answer]"), APART = 1 / 20;  // seconds, at most
-let asked = null, shown = [], busy = false, slow = false;
+let asked = null, shown = [], busy = false, slow = false, still = false;
 
 const show = time => videos.forEach(video => { video.currentTime = Math.max(0, Math.min(time, video.duration || 0)); });
 const pause = () => videos.forEach(video => video.pause());
 const playing = () => videos.some(video => !video.paused && !video.ended);
 // The shorter one waits on its last frame for the longer one, then both begin again.
-const play = () => { for (const video of videos) if (video.currentTime < video.duration) video.play().catch(() => {}); };
+const play = () => { still = false; for (const video of videos) if (video.currentTime < video.duration) video.play().catch(() => {}); };
 const restart = () => { show(0); play(); };
 for (const video of videos) {
   watchVideo(video);
-  video.addEventListener("ended", () => { if (videos.every(one => one.ended)) restart(); });
+  video.addEventListener("ended", () => { if (!still && videos.every(one => one.ended)) restart(); });
   video.addEventListener("click", () => playing() ? pause() : play());
 }
 videos[0].addEventListener("timeupdate", () => {
@@ -58,6 +58,7 @@ const undo = () => { if (asked && asked.last !== null) tell({ undo: asked.last }
 function step(by) {
   if (!shown[0] || !shown[1]) return;
   pause();
+  still = true;  // also on the last frame
   const ahead = +(videos[1].currentTime > videos[0].currentTime);
   show(moment(videos[ahead], shown[ahead].fps, by));
 }
