@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
@@ -91,6 +91,7 @@ def test_verdicts_in_words(
 
 
 @given(st.sets(st.tuples(st.text("ab-/ %2D"), st.text("c-/ %2D"), st.integers(0, 12)), min_size=2))
+@example({("a-b", "c", 0), ("a", "b-c", 0)})
 def test_no_two_trials_share_an_anchor(keys: set[tuple[str, str, int]]) -> None:
     made = [TrialRecord(p, t, "door", "do it", r, 1, score=1.0) for p, t, r in keys]
     anchors = {TrialCard(one, None, None).anchor for one in made}
