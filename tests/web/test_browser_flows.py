@@ -257,7 +257,8 @@ def test_label(browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
     assert [(row["score"], row["reason"]) for row in said] == [(1.0, ""), (0.5, "only ajar")]
 
 
-FRAME = "Math.floor(document.querySelector('video').currentTime * 5 + 0.01)"
+# A browser may take the middle of the last of the seven for the end.
+FRAME = "Math.min(6, Math.floor(document.querySelector('video').currentTime * 5 + 0.01))"
 
 
 def test_keys_step_by_the_videos_own_frames(browser: Any, runs: Path, tmp_path: Path) -> None:
