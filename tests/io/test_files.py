@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
+from worldgym.io.csv_tables import read_csv
 from worldgym.io.files import (
     array_bytes,
     cache_folder,
+    check_apart,
     read_array,
-    read_csv,
     read_json,
     read_toml,
     sha256_file,
@@ -150,6 +151,14 @@ def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
         (b"", "the file is empty"),
         (b"[1, 2]", "holds list, but a thing is a JSON object"),
         (b"\xff\xfe", "cannot be read"),
+        *[
+            (
+                b'{"a": [1, {"b": %b}]}' % number,
+                r'x\.json: "a\[1\].b" holds (nan|-?inf); it must be',
+            )
+            for number in (b"NaN", b"-Infinity", b"1e400", b"-1.5E+999")
+        ],
+        (b'{"a": %b}' % (b"9" * 5000), r"x\.json: holds a number that cannot be used \(Exceeds"),
     ],
 )
 def test_a_wrong_json_file_gets_one_sentence(
@@ -158,6 +167,24 @@ def test_a_wrong_json_file_gets_one_sentence(
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(InputError, match=complaint):
         read_json(tmp_path / "x.json", "a thing")
+
+
+@pytest.mark.parametrize("number", ["nan", "+inf", "-inf", "1e400", "9" * 5000])
+def test_a_toml_file_of_finite_numbers(tmp_path: Path, number: str) -> None:
+    (tmp_path / "x.toml").write_text(f"a = [1, {{ b = {number} }}]\n")
+    told = r"holds a number that cannot be used \(Exceeds" if "9" in number else '"a.1..b" holds -?'
+    with pytest.raises(InputError, match=rf"x\.toml: {told}"):
+        read_toml(tmp_path / "x.toml", "a thing")
+
+
+def test_what_is_written_lies_outside_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for out, told in (("in", "is the input"), ("link", "is the input"), ("link/x", "lies inside")):
+        with pytest.raises(InputError, match=rf"{told}.*choose another --out"):
+            check_apart(tmp_path / out, tmp_path / "in")
+    for beside in ("in2", "", "in/../out"):
+        check_apart(tmp_path / beside, tmp_path / "in")
 
 
 def test_a_folder_in_place_of_a_file_gets_one_sentence(tmp_path: Path) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import io
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageOps
 from synthetic_sets import jpeg
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, WorldGymError
 from worldgym.io import images
 from worldgym.io.images import MAX_SIDE, decode_image, resized, stack
+from worldgym.servers.model_client import Answer
+from worldgym.servers.provider import Reply
+from worldgym.tasks.edits.generated_edits import _drawn
+from worldgym.tasks.edits.picture_files import read_picture
+from worldgym.tasks.task_folder import read_png
 from worldgym.types import Frames
 
 FRAME = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
@@ -36,15 +47,74 @@ def test_jpeg_is_close() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", jpeg(FRAME)[:80], png(FRAME)[:60]])
 def test_what_is_no_image_gets_one_sentence(data: bytes) -> None:
-    with pytest.raises(InputError, match="here: not a readable JPEG or PNG"):
+    with pytest.raises(InputError, match="here: cannot be read as a JPEG or PNG"):
         decode_image(data, "here")
 
 
 def test_a_huge_image_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(
-        InputError, match=f"here: an image of {MAX_SIDE + 1}x1, over {MAX_SIDE} a side"
+        InputError, match=f"here: {MAX_SIDE + 1}x1 pixels, more than {MAX_SIDE} a side"
     ):
         decode_image(png(np.zeros((1, MAX_SIDE + 1, 3), np.uint8)), "here")
+
+
+def as_task(data: bytes, folder: Path) -> Frames:
+    (folder / "a.png").write_bytes(data)
+    return read_png(folder / "a.png")
+
+
+def as_picture(data: bytes, folder: Path) -> Frames:
+    (folder / "a").write_bytes(data)
+    return read_picture(folder / "a")[..., :3]
+
+
+def as_answer(data: bytes, folder: Path) -> Frames:
+    reply = Reply("", "stop", None, None, "m", base64.b64encode(data).decode())
+    return _drawn(Answer(reply, 0.0, 0.0))
+
+
+READERS: dict[str, Callable[[bytes, Path], Frames]] = {
+    "of a dataset": lambda data, folder: decode_image(data, "here"),
+    "of a task": as_task,
+    "of an edit": as_picture,
+    "by a model": as_answer,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_16_bit_grey_is_refused_wherever_a_picture_comes_from(reader: str, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 20_000, np.uint16)).save(buffer, "PNG")
+    with pytest.raises(WorldGymError, match="has 16-bit grey pixels; save it as plain 8-bit RGB"):
+        READERS[reader](buffer.getvalue(), tmp_path)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_picture_is_turned_as_it_is_meant_to_be_seen(
+    reader: str, orientation: int, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(FRAME).save(buffer, "PNG", exif=exif)
+    seen = np.array(ImageOps.exif_transpose(Image.open(buffer)))
+    np.testing.assert_array_equal(READERS[reader](buffer.getvalue(), tmp_path), seen)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow says what is damaged
+@given(damage=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damaged_exif_data_are_no_traceback(damage: list[tuple[int, int]]) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.XResolution] = 6, 72.0
+    buffer = io.BytesIO()
+    Image.fromarray(FRAME).save(buffer, "JPEG", exif=exif)
+    data = bytearray(buffer.getvalue())
+    start = data.index(b"Exif\0\0") + 6
+    for place, value in damage:
+        data[start + place] = value
+    with suppress(InputError):
+        decode_image(bytes(data), "here")
 
 
 def test_fitting() -> None:

@@ -157,3 +157,11 @@ def test_the_first_difference_is_named_by_its_place() -> None:
     found, wanted = {"a": 1, "b": {"c": [1, 2]}, "d": 4}, {"a": 1, "b": {"c": [1, 3]}}
     assert first_difference(found, wanted) == "b.c[1] is 2 there and 3 now"
     assert first_difference(found, found) is None
+
+
+@pytest.mark.parametrize(
+    "data", [{"size": 10**400}, {"corners": [0, -(10**400)]}, {"weights": {"a": 10**400}}]
+)
+def test_a_whole_number_beyond_every_float_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"it must be (a finite number|a number)"):
+        from_mapping(Thing, {"name": "a", **data})

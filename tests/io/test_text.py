@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import math
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldgym.io.text import clean, cleaned
+from worldgym.io.text import clean, cleaned, numbers_beyond
 
 ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates and control characters too
 
@@ -33,3 +34,9 @@ def test_the_result_can_be_written_and_does_not_change_again(text: str) -> None:
 )
 def test_every_text_of_a_json_value_is_cleaned(value: object) -> None:
     json.dumps(cleaned(value), ensure_ascii=False).encode()
+
+
+def test_numbers_that_are_not_finite_are_found_by_their_place() -> None:
+    value = {"a": [1, {"b": math.inf}], "c": 10**400, "d": -math.inf, "e": [1e308, "nan", True]}
+    assert list(numbers_beyond(value)) == [("a[1].b", math.inf), ("d", -math.inf)]
+    assert [where for where, _ in numbers_beyond([math.nan])] == ["[0]"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.io.images import MAX_SIDE
 from worldgym.tasks.task_digest import tasks_digest
-from worldgym.tasks.task_folder import MAX_PIXELS, check_frames, load_tasks, load_truth
+from worldgym.tasks.task_folder import check_frames, load_tasks, load_truth
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Frames, Task
 
@@ -199,10 +201,11 @@ def test_a_jpeg_called_png_gets_one_sentence(tmp_path: Path, add: AddTask) -> No
 
 
 def test_a_huge_png_is_refused_from_its_header(tmp_path: Path, add: AddTask) -> None:
-    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", MAX_PIXELS + 1, 8)
-    add("a", header)
+    facts = b"IHDR" + struct.pack(">IIBBBBB", MAX_SIDE + 1, 8, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + facts + struct.pack(">I", zlib.crc32(facts))
+    add("a", b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I4s", 9, b"IDAT"))
     with pytest.raises(
-        InputError, match=r"a\.png: 4097x8 pixels, more than 4096 a side; resize it"
+        InputError, match=r"a\.png: 4097x8 pixels, more than 4096 a side; make it smaller"
     ):
         load_tasks(tmp_path)
 
@@ -211,12 +214,18 @@ def test_transparent_and_16_bit_images_are_refused(tmp_path: Path, add: AddTask)
     see_through = np.dstack([FRAME, np.full(FRAME.shape[:2], 100, np.uint8)])
     deep = io.BytesIO()
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(deep, "PNG")
-    for image in (png(see_through), deep.getvalue()):
+    for image, told in ((png(see_through), "transparent"), (deep.getvalue(), "16-bit grey")):
         add("a", image)
-        with pytest.raises(
-            InputError, match=r"16-bit grey or transparent pixels; save it as plain 8-bit RGB"
-        ):
+        with pytest.raises(InputError, match=f"{told} pixels; save it as plain 8-bit RGB"):
             load_tasks(tmp_path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_cannot_be_used_are_refused(tmp_path: Path, add: AddTask, number: str) -> None:
+    add("a")
+    (tmp_path / "a.json").write_text(f'{{"instruction": "open", "weight": {number}}}')
+    with pytest.raises(InputError, match=r'a\.json: "weight" holds .*; it must be a finite number'):
+        load_tasks(tmp_path)
 
 
 @settings(max_examples=80, deadline=None)
@@ -241,7 +250,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, add: AddTask) -> None:
     image = bytearray(png())
     image[len(image) // 2] ^= 1
     add("a", bytes(image))
-    with pytest.raises(InputError, match="damaged or unreadable PNG"):
+    with pytest.raises(InputError, match="cannot be read as a PNG"):
         load_tasks(tmp_path)
 
 

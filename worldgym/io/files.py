@@ -3,17 +3,17 @@ sentence."""
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import errno
 import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import InputError
-from worldgym.io.text import clean, cleaned
+from worldgym.io.text import clean, cleaned, numbers_beyond
 
 MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
 MAX_TOML = 2**20  # bytes
@@ -40,6 +40,15 @@ def cache_folder(name: str) -> Path:
         raise InputError(
             "this user has no home folder: set XDG_CACHE_HOME to a folder that can be written"
         ) from error
+
+
+def check_apart(out: Path, source: Path) -> None:
+    """InputError for a folder to write that is the one to read, or inside it: its files would be
+    read as input the next time, or take the place of others."""
+    if out.resolve() == source.resolve():
+        raise InputError(f"{out}: is the input itself; choose another --out, so that it stays")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{out}: lies inside the input, {source}; choose another --out")
 
 
 def not_fetched(path: Path) -> str:
@@ -173,15 +182,28 @@ def locked(folder: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """JSON with two spaces, NaN refused, atomic."""
-    write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+    write_atomic(path, json_bytes(data))
+
+
+def json_bytes(data: Any) -> bytes:
+    """What `write_json` writes. ValueError for NaN."""
+    return (json.dumps(data, indent=2, allow_nan=False) + "\n").encode()
+
+
+def finite(text: str) -> float:
+    """The number that a parser found. ValueError for NaN and infinity, which 1e999 is too."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """The object in a JSON file, its texts cleaned. `what` names the thing wanted in the error,
-    e.g. "an episode store"."""
+    """The object in a JSON file, its texts cleaned and its numbers finite. `what` names the thing
+    wanted in the error, e.g. "an episode store"."""
     try:
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text)
+        data = json.loads(text, parse_float=finite, parse_constant=finite)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, so {path.parent} is not {what}") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
@@ -190,6 +212,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise unreadable(
             path, f"not valid JSON ({error.msg}, line {error.lineno}); fix or remove it"
         ) from error
+    except ValueError as error:
+        raise _odd_number(path, error, text, json.loads) from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
     # in most files there is nothing to clean, and some hold many numbers
@@ -199,17 +223,33 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """The table in a TOML file of at most 1 MiB, its texts cleaned (see io/text.py). `what` says
-    what was wanted, for the error: "a judge is a checkpoint, a .toml or a .jsonl file"."""
+    """The table in a TOML file of at most 1 MiB, its texts cleaned (see io/text.py) and its numbers
+    finite. `what` says what was wanted, for the error: "a judge is a checkpoint, a .toml or a
+    .jsonl file"."""
     try:
         if path.stat().st_size > MAX_TOML:
             raise InputError(f"{path}: more than {MAX_TOML >> 20} MiB; {what}")
-        table: dict[str, Any] = cleaned(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        table: dict[str, Any] = cleaned(tomllib.loads(text, parse_float=finite))
         return table
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {what}") from error
     except tomllib.TOMLDecodeError as error:
         raise unreadable(path, f"not valid TOML ({error})") from error
+    except ValueError as error:
+        raise _odd_number(path, error, text, tomllib.loads) from error
+
+
+def _odd_number(
+    path: Path, error: ValueError, text: str, loads: Callable[[str], Any]
+) -> InputError:
+    """One that is not finite, named by its place; or a whole one of thousands of digits."""
+    try:
+        where, number = next(numbers_beyond(loads(text)))
+    except ValueError:
+        fault = str(error).partition(";")[0]
+        return InputError(f"{path}: holds a number that cannot be used ({fault}); correct it")
+    return InputError(f'{path}: "{where}" holds {number}; it must be a finite number')
 
 
 def array_bytes(array: npt.NDArray[Any]) -> bytes:
@@ -233,34 +273,6 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise unreadable(
             path, f"cannot be read as an array ({error}); remove it or make it again"
-        ) from error
-
-
-def read_csv(
-    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
-) -> list[tuple[int, dict[str, str]]]:
-    """(line number, text of each column without surrounding space) of every row of a CSV file in
-    UTF-8.
-
-    `columns` must be there; an absent column of `optional` reads as "", and so does a cell that a
-    short row lacks."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise unreadable(
-                    path,
-                    f"lacks the column {missing[0]}; its first line must name {', '.join(columns)}",
-                )
-            wanted = [*columns, *optional]
-            return [
-                (reader.line_num, {column: clean(row.get(column, "")).strip() for column in wanted})
-                for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8"
         ) from error
 
 

@@ -1,34 +1,59 @@
-"""Still images in and out of datasets: JPEG and PNG bytes to RGB, and resizing, for video frames
-too."""
+"""Still images: opening whatever somebody else wrote, JPEG and PNG bytes of datasets to RGB, and
+resizing, for video frames too."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from worldgym.errors import InputError
 from worldgym.types import Frames
 
 MAX_SIDE = 4096  # pixels; a larger image is refused before it is decoded
 MAX_BYTES = 2**29  # of one episode's decoded frames
+TURNS = {  # by EXIF's orientation: what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(
+    source: Path | io.BytesIO, where: str, formats: tuple[str, ...], what: str, remedy: str
+) -> Image.Image:
+    """The decoded picture as it is meant to be seen, turned as its EXIF data say. InputError names
+    `where` it came from.
+
+    what: is wanted, e.g. "a PNG".   remedy: for a damaged one, e.g. "export it again".
+    """
+    try:
+        with Image.open(source, formats=formats) as image:
+            if max(image.size) > MAX_SIDE:
+                raise InputError(
+                    f"{where}: {image.width}x{image.height} pixels, more than {MAX_SIDE} a side; "
+                    f"make it smaller"
+                )
+            image.load()
+            if image.mode.startswith("I"):  # Pillow makes white of all above 255
+                raise InputError(f"{where}: has 16-bit grey pixels; save it as plain 8-bit RGB")
+            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            return image.copy() if turn is None else image.transpose(turn)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{where}: cannot be read as {what} ({error}); {remedy}") from error
 
 
 def decode_image(data: bytes, where: str) -> Frames:
     """uint8 [H, W, 3] RGB of a JPEG or PNG. InputError names `where` it came from."""
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
-            if max(image.size) > MAX_SIDE:
-                raise InputError(
-                    f"{where}: an image of {image.width}x{image.height}, over {MAX_SIDE} a side; "
-                    f"shrink it"
-                )
-            return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{where}: not a readable JPEG or PNG ({error}); remove or re-export the episode"
-        ) from error
+    remedy = "remove or re-export the episode"
+    picture = open_picture(io.BytesIO(data), where, ("JPEG", "PNG"), "a JPEG or PNG", remedy)
+    return np.array(picture.convert("RGB"))
 
 
 def resized(frame: Frames, size: tuple[int, int] | None) -> Frames:

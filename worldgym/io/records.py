@@ -10,6 +10,7 @@ The same annotations give a record's JSON Schema and its columns in a table: `re
 from __future__ import annotations
 
 import reprlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -132,7 +133,8 @@ def _as_they_are(hint: Any) -> frozenset[type]:
     if hint is NoneType:
         return frozenset({NoneType})
     if hint in SCALARS:
-        return frozenset(() if hint is Path else SCALARS[hint].parsed)
+        # of a float no whole number: one may be too large
+        return frozenset(() if hint is Path else SCALARS[hint].parsed[-1:])
     origin, parts = _form(hint)
     if origin in (Union, UnionType):
         return frozenset[type]().union(*map(_as_they_are, parts))
@@ -153,6 +155,8 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
     if hint in SCALARS:
         if type(value) not in SCALARS[hint].parsed:  # exactly: True is no whole number
             raise _fault(place, value, _words(hint))
+        if hint is float and type(value) is int and abs(value) > sys.float_info.max:
+            raise _fault(place, value, "a finite number")
         return Path(value) if hint is Path else value
     if isinstance(hint, type) and is_dataclass(hint):
         return from_mapping(hint, value, None, readers, place)

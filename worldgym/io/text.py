@@ -3,7 +3,9 @@ what `clean` returns. And numbers with their nouns."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 # half of a UTF-16 pair: no UTF-8, so neither JSON's reader nor a page takes it
@@ -38,3 +40,15 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(cleaned(item) for item in value)
     return value
+
+
+def numbers_beyond(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """(place, number) of the numbers in a JSON value that are not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from numbers_beyond(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from numbers_beyond(item, f"{place}[{i}]")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.io.files import read_csv
+from worldgym.io.csv_tables import read_csv
 from worldgym.stats.cells import CellPair
 from worldgym.types import ROUNDING
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.io.files import read_csv
+from worldgym.io.csv_tables import read_csv
 from worldgym.io.run_records import GroupTruth
 from worldgym.tasks.task_folder import load_truth
 from worldgym.types import Task

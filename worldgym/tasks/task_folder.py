@@ -17,25 +17,24 @@ of the released harness loads unchanged.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from worldgym.actions.pose import JOINT, NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.io.bundled import bundled
-from worldgym.io.files import read_csv, read_json, unreadable
+from worldgym.io.csv_tables import read_csv
+from worldgym.io.files import read_json, unreadable
+from worldgym.io.images import open_picture
 from worldgym.io.records import field_types, from_mapping, located
 from worldgym.io.text import clean
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
-MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
@@ -200,34 +199,17 @@ def _stripped(text: str | None) -> str:
 
 
 def read_png(path: Path) -> Frames:
-    """uint8 [H, W, 3]. Size and kind are read from the header, before anything is decoded."""
+    """uint8 [H, W, 3]."""
     try:
         with path.open("rb") as file:
-            header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
-        if len(header) < 24 or not header.startswith(PNG_MAGIC):
-            raise unreadable(path, "not a PNG image; convert it; renaming the file is not enough")
-        width, height = struct.unpack(">II", header[16:24])
-        if max(width, height) > MAX_PIXELS:
-            raise InputError(
-                f"{path}: {width}x{height} pixels, more than {MAX_PIXELS} a side; resize it to the "
-                f"world's frames"
-            )
-        with Image.open(path, formats=["PNG"]) as image:
-            image.load()
-            if image.mode.startswith("I") or _see_through(image):
-                raise InputError(
-                    f"{path}: has 16-bit grey or transparent pixels; save it as plain 8-bit RGB"
+            if file.read(len(PNG_MAGIC)) != PNG_MAGIC:
+                raise unreadable(
+                    path, "not a PNG image; convert it; renaming the file is not enough"
                 )
-            return np.array(image.convert("RGB"))
-    # Pillow raises these on truncated and on malformed files
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"{path}: a damaged or unreadable PNG ({error}); export it again"
-        ) from error
-
-
-def _see_through(image: Image.Image) -> bool:
-    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (
-        255,
-        255,
-    )
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    image = open_picture(path, str(path), ("PNG",), "a PNG", "export it again")
+    rgba = np.array(image.convert("RGBA"))
+    if (rgba[..., 3] < 255).any():
+        raise InputError(f"{path}: has transparent pixels; save it as plain 8-bit RGB")
+    return rgba[..., :3]

@@ -233,7 +233,7 @@ def test_without_a_mask_all_but_the_robot_may_change(edit: Callable[..., Edit]) 
             (200, painted(robot=False), False),
             r"changed 100 % of what it should not change, more than 5 %",
         ),
-        ((200, b"no picture", False), "holds no PNG, JPEG or WebP picture"),
+        ((200, b"no picture", False), "cannot be read as a PNG, JPEG or WebP picture"),
         ((200, painted(size=(64, 64)), False), "64x64, of another form than the frame, 48x32"),
         ((200, b"", False), "gave no picture"),
         (

@@ -36,7 +36,7 @@ def test_no_picture(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         cut_out("bananna", tmp_path)
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
-    with pytest.raises(InputError, match="not a picture"):
+    with pytest.raises(InputError, match="cannot be read as a picture"):
         read_picture(tmp_path / "bad.png")
     Image.new("L", (5000, 2)).save(tmp_path / "wide.png")
     with pytest.raises(InputError, match="5000x2 pixels"):

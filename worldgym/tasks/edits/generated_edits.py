@@ -12,9 +12,10 @@ import io
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from worldgym.errors import EditRefused, InputError
+from worldgym.io.images import MAX_SIDE, open_picture
 from worldgym.io.text import clean
 from worldgym.servers.answer_texts import answer_fields
 from worldgym.servers.model_client import Answer, ModelClient, Reading, reading
@@ -22,7 +23,6 @@ from worldgym.servers.picture_bytes import picture
 from worldgym.servers.provider import Question
 from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.masks import Pixels, Region, pixels
-from worldgym.tasks.task_folder import MAX_PIXELS
 from worldgym.types import Frames
 
 IMAGES = "-images"  # ending of the providers that draw
@@ -62,9 +62,9 @@ class Generate:
             raise InputError(
                 "an edit by a model needs a mask of what may change, or protect for what must not"
             )
-        if not (64 <= self.size <= MAX_PIXELS and 0 <= self.tolerance <= 1 and self.prompt.strip()):
+        if not (64 <= self.size <= MAX_SIDE and 0 <= self.tolerance <= 1 and self.prompt.strip()):
             raise InputError(
-                f"an edit by a model needs a prompt, a size of 64 to {MAX_PIXELS} and a tolerance "
+                f"an edit by a model needs a prompt, a size of 64 to {MAX_SIDE} and a tolerance "
                 f"from 0 to 1"
             )
 
@@ -136,27 +136,13 @@ def _drawn(answer: Answer) -> Frames:
             f"the model gave no picture ({reply.text or reply.ending}); word the prompt otherwise"
         )
     try:
-        with Image.open(
-            io.BytesIO(base64.b64decode(reply.image, validate=True)),
-            formats=["PNG", "JPEG", "WEBP"],
-        ) as image:
-            if max(image.size) > MAX_PIXELS:
-                raise EditRefused(
-                    f"the model's picture is {image.width}x{image.height}, more than {MAX_PIXELS} "
-                    f"pixels per side"
-                )
-            image.load()
-            return np.array(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise EditRefused("the model's answer holds no PNG, JPEG or WebP picture") from None
-    except (
-        binascii.Error,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise EditRefused(f"the model's picture cannot be read ({error})") from None
+        data = io.BytesIO(base64.b64decode(reply.image, validate=True))
+        formats = ("PNG", "JPEG", "WEBP")
+        what = "a PNG, JPEG or WebP picture"
+        picture = open_picture(data, "the model's answer", formats, what, "ask for one of these")
+        return np.array(picture.convert("RGB"))
+    except (InputError, binascii.Error) as error:
+        raise EditRefused(str(error)) from None
 
 
 def _fitted(drawn: Frames, frame: Frames) -> Frames:

@@ -15,33 +15,23 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from worldgym.errors import InputError
-from worldgym.io.files import unreadable
-from worldgym.tasks.task_folder import MAX_PIXELS
+from worldgym.io.files import not_fetched
+from worldgym.io.images import open_picture
 
 Rgba = npt.NDArray[np.uint8]  # [H, W, 4], alpha not multiplied in
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 SIZE, FINE = 128, 4  # pixels of a drawn object, and how much finer it is drawn
 
 
 def read_picture(path: Path) -> Rgba:
     """Any picture that Pillow reads, alpha 255 where it has none. InputError for no picture, or one
     too large."""
-    try:
-        with Image.open(path, formats=["PNG", "JPEG", "WEBP", "BMP"]) as image:
-            if max(image.size) > MAX_PIXELS:
-                raise InputError(
-                    f"{path}: {image.width}x{image.height} pixels, more than {MAX_PIXELS} a side; "
-                    f"make it smaller"
-                )
-            image.load()
-            return np.array(image.convert("RGBA"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; paths of an edit are relative to its TOML file"
-        ) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise unreadable(
-            path, f"not a picture that can be read ({error}); save it as PNG"
-        ) from error
+    if not path.exists():
+        raise InputError(f"{path}: no such file; paths of an edit are relative to its TOML file")
+    if pointer := not_fetched(path):
+        raise InputError(pointer)
+    image = open_picture(path, str(path), FORMATS, "a picture", "save it as PNG")
+    return np.array(image.convert("RGBA"))
 
 
 def cut_out(name: str, folder: Path) -> Rgba:
