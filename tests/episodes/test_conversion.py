@@ -49,6 +49,13 @@ def test_every_format_becomes_a_store_that_training_reads(kind: str, tmp_path: P
     )
 
 
+def test_a_store_lies_outside_its_dataset(tmp_path: Path) -> None:
+    """Its videos would be read as recordings the next time."""
+    write_mp4_npz(tmp_path, recordings())
+    with pytest.raises(InputError, match="lies inside the input"):
+        convert_dataset(ConvertRequest(tmp_path, tmp_path / "store", options=BRIDGE))
+
+
 def test_a_second_start_measures_by_what_the_store_holds(tmp_path: Path) -> None:
     """Not by the first episode that it happens to write, which the first start left out."""
     first, other, last = recordings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,31 @@ def test_the_same_again_and_resumed(config: AugmentConfig, tmp_path: Path) -> No
     assert not strengths[0] & strengths[1]
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_other_edits_or_another_seed_are_not_mixed_in(config: AugmentConfig, seed: int) -> None:
+    first = augment_store(replace(config, limit=1))
+    before = {path: path.read_bytes() for path in config.out.rglob("*") if path.is_file()}
+    if not seed:
+        config.edits.write_text(EDITS.replace("[0.9, 1]", "[0.8, 1]"))  # of a mask alone
+    with pytest.raises(InputError, match="holds episodes of other edits or of another seed"):
+        augment_store(replace(config, seed=seed))
+    assert {path: path.read_bytes() for path in before} == before
+    config.edits.write_text("# the same\n" + EDITS)
+    assert augment_store(replace(config, limit=1)) == first
+    assert len(augment_store(config)[0]) == 2 and len(EpisodeStore(config.out)) == 12
+
+
+def test_a_store_from_before_origins_told_the_edits_goes_on(config: AugmentConfig) -> None:
+    first = augment_store(config)
+    for path in (config.out / "episodes").glob("*.json"):
+        data = json.loads(path.read_text())
+        data["origin"], mark, digest = data["origin"].rpartition("@")
+        assert mark and len(digest) == 12
+        path.write_text(json.dumps(data))
+    (config.out / "index.jsonl").unlink(missing_ok=True)
+    assert augment_store(config) == first and len(EpisodeStore(config.out)) == 12
+
+
 def test_limit_counts_a_task(config: AugmentConfig) -> None:
     augment_store(AugmentConfig(config.store, config.edits, config.out, limit=2))
     assert sorted(info.group for info in EpisodeStore(config.out)) == [
@@ -121,6 +147,40 @@ def test_a_frame_that_hides_what_is_edited_stays_as_it_was(config: AugmentConfig
         edited_episode(Episode(was.frames[2:][::-1], was.actions[2:], "", SPEC, 5.0), blue)
 
 
+def in_front(frames: list[int], robot: slice) -> Episode:
+    """A green object, and in some of four frames something blue, the robot, at the given rows."""
+    shown = np.full((4, 1, 24, 24, 3), 128, np.uint8)
+    shown[:, :, 8:16, 8:16] = (0, 200, 0)
+    shown[frames, :, robot, 6:18] = (0, 0, 255)
+    return Episode(shown, np.zeros((3, 2), np.float32), "", SPEC, 5.0)
+
+
+OBJECT = "box = [0.33, 0.33, 0.67, 0.67]"
+ROBOT = "behind = { hue = [230, 250], saturation = [0.9, 1] }"
+CORNERS = "corners = [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]]"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        f'kind = "remove", mask = {{ {OBJECT} }}, {ROBOT}',
+        f'kind = "add", object = "ball", at = [0.5, 0.6], size = 0.2, shadow = 0, {ROBOT}',
+        f'kind = "picture", show = "ball", {CORNERS}, {ROBOT}',
+        f'kind = "recolour", mask = {{ {OBJECT}, hue = [110, 130] }}, to = "#ff0000"',
+        f'kind = "background", mask = {{ {OBJECT}, hue = [110, 130] }}, to = "#ff0000"',
+        f'kind = "lighting", gain = 0.5, {ROBOT.replace("behind", "unlit")}',
+    ],
+)
+def test_the_robot_may_hide_all_and_may_be_out_of_sight(config: AugmentConfig, step: str) -> None:
+    config.edits.write_text(f'[[edit]]\nname = "one"\nsteps = [{{ {step} }}]\n')
+    edit = read_edits_of(config)["one"]
+    was = in_front([0, 1], slice(2, 4))  # in sight in the first two frames, and hides nothing
+    assert (edited_episode(was, edit).main[:, 12, 12] != was.main[:, 12, 12]).any(-1).all()
+    was.frames[3, :, 4:20, 4:20] = (0, 0, 255)  # hides everything in the last one
+    found = edited_episode(was, edit)
+    np.testing.assert_array_equal(found.main[3, 12, 12], was.main[3, 12, 12])
+
+
 def test_noise_is_fresh_in_every_frame(config: AugmentConfig) -> None:
     config.edits.write_text('[[edit]]\nname = "noise"\nsteps = [{ kind = "noise", sd = 20 }]\n')
     still = Episode(
@@ -132,8 +192,10 @@ def test_noise_is_fresh_in_every_frame(config: AugmentConfig) -> None:
 
 def test_what_cannot_be_trained_on(config: AugmentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    with pytest.raises(InputError, match="is the store itself"):
+    with pytest.raises(InputError, match="is the input itself"):
         augment_store(AugmentConfig(config.store, config.edits, config.store))
+    with pytest.raises(InputError, match="lies inside the input"):
+        augment_store(AugmentConfig(config.store, config.edits, config.store / "episodes"))
     for more, told in {
         '[[edit]]\nname = "goal"\nsuccess = "shut"\n'
         'steps = [{ kind = "reword", to = "shut it" }]\n': "edit goal has a new goal",

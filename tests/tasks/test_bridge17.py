@@ -83,6 +83,12 @@ def test_frames_become_a_task_folder(tmp_path: Path) -> None:
     }
 
 
+def test_the_frames_stay_as_they_are(tmp_path: Path) -> None:
+    add_frame(tmp_path / "01-put-eggplant-into-pot", "0")
+    with pytest.raises(InputError, match="is the folder of the frames itself"):
+        make_bridge17(tmp_path, tmp_path, (8, 8))
+
+
 def test_without_frames_the_wanted_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"holds no initial frame of the suite; .*09-flip-pot-upright"

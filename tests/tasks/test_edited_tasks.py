@@ -79,9 +79,60 @@ def test_an_edit_that_is_refused_now_leaves_no_twin(
 
 
 def test_what_cannot_be_done(tasks: Path) -> None:
-    with pytest.raises(InputError, match="folder of the tasks themselves"):
+    with pytest.raises(InputError, match="is the input itself"):
         perturb(config(tasks, out=tasks))
     (tasks.parent / "edits.toml").write_text(EDITS + 'only = ["window/*"]\n')
     with pytest.raises(InputError, match="edit dim fits no task"):
         perturb(config(tasks))
     assert not (tasks.parent / "out").exists()
+
+
+def test_a_suite_and_its_tasks_lie_apart(tasks: Path) -> None:
+    """Each would be read as a part of the other the next time."""
+    before = sorted(tasks.parent.rglob("*"))
+    for out, told in {
+        tasks: "is the input itself",
+        tasks / "suite": "lies inside the input",
+        tasks.parent: "lies inside the suite",
+    }.items():
+        with pytest.raises(InputError, match=told):
+            perturb(config(tasks, out=out))
+    assert sorted(tasks.parent.rglob("*")) == before
+
+
+def test_an_edited_task_takes_no_place_of_an_original_one(tasks: Path) -> None:
+    frame = np.zeros((20, 20, 3), np.uint8)
+    write_task(tasks, Task("0", "0", frame, "open the door", 4))
+    (tasks.parent / "edits.toml").write_text(EDITS.replace('"dim"', '"door"'))
+    with pytest.raises(
+        InputError, match="edit door of task 0 would take the place of the task door/0; rename"
+    ):
+        perturb(config(tasks))
+    assert not (tasks.parent / "out").exists()
+
+
+def test_views_of_an_edited_task_go_with_it(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were of an edit of the words, then the picture is edited, then that is refused."""
+    frame = np.full((20, 20, 3), 90, np.uint8)
+    write_task(tasks, Task("door/0", "door", frame, "open the door", 4, others={"wrist": frame}))
+    words = EDITS.replace('kind = "lighting", gain = 0.5', 'kind = "reword", to = "open it"')
+
+    def views() -> dict[str, list[str]]:
+        suite = load_tasks(tasks.parent / "out")
+        return {task.name: list(task.others) for task in suite if task.name.endswith("/0")}
+
+    (tasks.parent / "edits.toml").write_text(words)
+    perturb(config(tasks))
+    assert views() == {"door/0": ["wrist"], "dim/door/0": ["wrist"]}
+    (tasks.parent / "edits.toml").write_text(EDITS)
+    perturb(config(tasks))
+    assert views() == {"door/0": ["wrist"], "dim/door/0": []}
+    (tasks.parent / "edits.toml").write_text(words)
+    perturb(config(tasks))
+
+    def refuse(self: Edit, task: Task) -> Task:
+        raise EditRefused("no")
+
+    monkeypatch.setattr(Edit, "of", refuse)
+    perturb(config(tasks))
+    assert views() == {"door/0": ["wrist"]}

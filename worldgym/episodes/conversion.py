@@ -1,5 +1,4 @@
-"""`worldgym data convert`: any dataset that can be read => an episode store or a LeRobot
-dataset."""
+"""`worldgym data convert`: any readable dataset => an episode store or a LeRobot dataset."""
 
 from __future__ import annotations
 
@@ -33,6 +32,7 @@ from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.episodes.writers.lerobot_info import state_form
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter
 from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.io.files import check_apart
 from worldgym.io.progress import progress
 from worldgym.types import ActionSpec, Episode
 
@@ -63,9 +63,9 @@ class ConvertRequest:
 
 
 def convert_dataset(request: ConvertRequest) -> Converted:
-    """Episode by episode, so any size of set fits. A store is resumed; a LeRobot set is written
-    whole or not at all."""
+    """Any size of set fits. A store is resumed; a LeRobot set is written whole or not at all."""
     _check(request)
+    check_apart(request.out, request.source)
     source = open_source(request.source, request.options)
     if request.strict and (found := contradictions(request.source)):
         raise InputError(f"{request.source}: {found[0]}; fix its metadata, or leave --strict out")

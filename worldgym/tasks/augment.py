@@ -7,6 +7,9 @@ things that the motion does not depend on."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from worldgym.episodes.store import EpisodeStore, numbered_names
 from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import EditRefused, InputError, at_least
+from worldgym.io.files import check_apart, read_toml
 from worldgym.io.progress import progress
 from worldgym.tasks.edits.edit_file import Edit, fits_any, read_suite
 from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, generator_of
@@ -40,18 +44,20 @@ class AugmentConfig:
 def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits
     no edit => reason)."""
-    if config.out.resolve() == config.store.resolve():
-        raise InputError(
-            f"{config.out}: is the store itself; choose another --out, so that recordings stay as "
-            f"they are"
-        )
+    check_apart(config.out, config.store)
     at_least("--limit", config.limit)
     store = EpisodeStore(config.store)
     edits = _edits(config.edits)
+    made_with = _digest(config)
     written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach, store.views)
+    if other := next((info for info in written if _made_with(info) not in ("", made_with)), None):
+        raise InputError(
+            f"{config.out}: holds episodes of other edits or of another seed, {other.name} among "
+            f"them; choose another --out"
+        )
     counts = dict.fromkeys((edit.name for edit in edits), 0)
     skipped = dict[str, str]()
-    known = {info.origin for info in written}
+    known = {info.origin.removesuffix(f"@{made_with}") for info in written}
     chosen = _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):
         rng = generator_of(f"{config.seed}/{info.name}")
@@ -67,6 +73,7 @@ def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]
             noise = int(rng.integers(2**32))
             name = f"{info.name}-{ranged.name}"
             origin = f"{origin_of(config.store, info.name)}#{ranged.name}"
+            full = f"{origin}@{made_with}"
             if origin not in known and not _older(written, name, info):
                 try:
                     edit = ranged.at(strength, ranged.name)
@@ -74,15 +81,27 @@ def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]
                 except InputError as error:
                     reason = str(error)
                     continue
-                free = next(
-                    place for place in numbered_names(name) if written.is_free(place, origin)
-                )
-                written.write(free, episode, origin)
+                free = next(place for place in numbered_names(name) if written.is_free(place, full))
+                written.write(free, episode, full)
             counts[ranged.name] += 1
             break
         else:
             skipped[info.name] = reason
     return counts, skipped
+
+
+def _digest(config: AugmentConfig) -> str:
+    """12 hexadecimal digits of the edits as they are written, and of the seed."""
+    table = read_toml(config.edits, "edits are described in a TOML file")
+    text = json.dumps([table, config.seed], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _made_with(info: EpisodeInfo) -> str:
+    """The digest in an episode's origin, DATASET#NAME#EDIT@DIGEST; "" in one from before there was
+    one."""
+    found = re.search(r"#[\w.-]+@([0-9a-f]{12})$", info.origin)
+    return "" if found is None else found[1]
 
 
 def _older(written: EpisodeStore, name: str, info: EpisodeInfo) -> bool:
@@ -101,17 +120,18 @@ def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: in
     A step that cannot be done on a later frame (the robot hides what it adds or recolours) is left
     out of that frame. InputError if it cannot be done on the first.
     """
-    scene = Scene(np.random.default_rng(seed))
+    first = Scene(np.random.default_rng(seed))
+    later = replace(first, later=True)
     painted: list[Frames] = []
     for frame in episode.main:
         for paint in edit.image:
-            frame = _painted(paint, frame, scene, first=not painted)
+            frame = _painted(paint, frame, later if painted else first)
         painted.append(frame)
     frames = np.zeros_like(episode.frames)
     frames[:, 0] = painted
     instruction = episode.instruction
     for reword in edit.text:
-        instruction = reword.say(instruction, scene)
+        instruction = reword.say(instruction, first)
     extras = {**episode.extras, "edit": edit.name, "strength": strength}
     return replace(
         episode,
@@ -122,11 +142,11 @@ def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: in
     )
 
 
-def _painted(step: ImageStep, frame: Frames, scene: Scene, first: bool) -> Frames:
+def _painted(step: ImageStep, frame: Frames, scene: Scene) -> Frames:
     try:
         return step.paint(frame, scene)
     except (InputError, EditRefused):
-        if first:
+        if not scene.later:
             raise
         return frame
 

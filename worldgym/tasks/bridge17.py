@@ -128,6 +128,8 @@ def make_bridge17(
 
     size: (height, width) to resize the frames to. InputError if no folder of the suite is there,
     with the names wanted."""
+    if out.resolve() == frames.resolve():
+        raise InputError(f"{out}: is the folder of the frames itself; choose another --out")
     names, missing = [], []
     for published in BRIDGE17:
         for folder, prompt in published.folders().items():

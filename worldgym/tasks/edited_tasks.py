@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import EditRefused, InputError, at_least
-from worldgym.io.files import write_atomic
+from worldgym.io.files import check_apart, write_atomic
 from worldgym.io.progress import progress
 from worldgym.tasks.edits.edit_file import Edit, read_edits
 from worldgym.tasks.known_results import TABLES
 from worldgym.tasks.task_folder import load_tasks
-from worldgym.tasks.write_tasks import write_task
+from worldgym.tasks.write_tasks import remove_task, write_task
 from worldgym.types import Task
 
 
@@ -41,9 +41,11 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
 
     What was written before an error stays, and what a model drew is kept in its cache: the same
     command continues."""
-    if config.out.resolve() == config.tasks.resolve():
+    check_apart(config.out, config.tasks)
+    if config.tasks.resolve().is_relative_to(config.out.resolve()):
         raise InputError(
-            f"{config.out}: is the folder of the tasks themselves; choose another --out"
+            f"{config.tasks}: lies inside the suite, {config.out}, and would be part of it; choose "
+            f"another --out"
         )
     at_least("--limit", config.limit)
     tasks = nominal_tasks(config.tasks, config.limit)
@@ -53,6 +55,7 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
             f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; fix its only = "
             f"{list(idle.only)}"
         )
+    check_names(edits, tasks)
     _check_each(edits, tasks)
     for task in tasks:
         write_task(config.out, task)
@@ -74,8 +77,8 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
             write_task(config.out, edit.of(task))
         except EditRefused as reason:
             refused[f"{edit.name}/{task.name}"] = str(reason)
-            for kind in ("png", "json"):  # of a time when it was not refused
-                (config.out / f"{edit.name}/{task.name}.{kind}").unlink(missing_ok=True)
+            # of a time when it was not refused
+            remove_task(config.out, f"{edit.name}/{task.name}")
         else:
             counts[edit.name] += 1
     return len(tasks), counts, refused
@@ -97,6 +100,18 @@ def _check_each(edits: Sequence[Edit], tasks: Sequence[Task]) -> None:
                     edit.of(task)
 
 
+def check_names(edits: Sequence[Edit], tasks: Sequence[Task]) -> None:
+    """InputError for an edited task that would have the name of another task."""
+    taken = {task.name for task in tasks}
+    for edit in edits:
+        for task in tasks:
+            if edit.fits(task) and (name := f"{edit.name}/{task.name}") in taken:
+                raise InputError(
+                    f"edit {edit.name} of task {task.name} would take the place of the task "
+                    f"{name}; rename the edit"
+                )
+
+
 def nominal_tasks(folder: Path, limit: int = 0) -> list[Task]:
     """The tasks of a folder that are not edits themselves; the first `limit` of each group, 0 =
     all."""
@@ -114,5 +129,12 @@ def nominal_tasks(folder: Path, limit: int = 0) -> list[Task]:
 
 
 def edited(tasks: Sequence[Task], edits: Sequence[Edit]) -> list[Task]:
-    """The tasks and, behind them, their twins by every edit that fits."""
-    return [*tasks, *(edit.of(task) for edit in edits for task in tasks if edit.fits(task))]
+    """The tasks and, behind them, their twins by every edit that fits. A twin that a model refuses
+    is left out."""
+    suite = list(tasks)
+    for edit in edits:
+        for task in tasks:
+            if edit.fits(task):
+                with suppress(EditRefused):
+                    suite.append(edit.of(task))
+    return suite

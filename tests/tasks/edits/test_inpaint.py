@@ -47,3 +47,5 @@ def test_nothing_to_fill_from() -> None:
     hole[3:5, 3:5] = True
     with pytest.raises(InputError, match="nothing around it"):
         inpaint(frame, hole, ~hole)
+    with pytest.raises(InputError, match="completely hidden by what is in front of it"):
+        inpaint(frame, hole & ~hole, hole)

@@ -129,7 +129,7 @@ def test_a_picture_on_a_card(frame: Frames) -> None:
         ({"show": ""}, "either show or crop"),
         ({"corners": ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))}, "four corners"),
         ({"corners": ((2.0, 0.0), (3.0, 0.0), (3.0, 1.0), (2.0, 1.0))}, "outside the frame"),
-        ({"show": "", "crop": (0.5, 0.5, 0.5, 0.9)}, "no part of the frame"),
+        ({"show": "", "crop": (0.5, 0.5, 0.5, 0.9)}, "fractions of the frame"),
         ({"corners": ((0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0))}, "go around"),
     ],
 )
@@ -139,3 +139,41 @@ def test_a_picture_that_cannot_be_shown(
     known = {"show": "apple", "corners": ((0.1, 0.5), (0.5, 0.5), (0.5, 0.9), (0.1, 0.9))}
     with pytest.raises(InputError, match=fault):
         Picture(**{**known, **wrong}).paint(frame, SCENE)  # type: ignore[arg-type]
+
+
+CORNERS = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [(0, 0, 0.5, -0.2), (-0.1, 0, 1, 1), (0, 0, 1, 1.1), (0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1)],
+)
+def test_a_crop_is_a_part_of_the_frame(crop: tuple[float, float, float, float]) -> None:
+    with pytest.raises(InputError, match="crop is left, top, right, bottom, fractions"):
+        Picture(CORNERS, crop=crop)
+
+
+def test_a_crop_has_pixels(frame: Frames) -> None:
+    with pytest.raises(InputError, match="smaller than 2 pixels"):
+        Picture(CORNERS, crop=(0, 0, 0.001, 1)).paint(frame, SCENE)
+
+
+@pytest.mark.parametrize("far", [1e308, -1e308, 101])
+def test_what_is_far_away_is_outside_the_frame(far: float) -> None:
+    with pytest.raises(InputError, match="outside the frame"):
+        Add("mug", (far, 0.5))
+    with pytest.raises(InputError, match="outside the frame"):
+        Picture((*CORNERS[:2], (0.9, far), CORNERS[3]), show="mug")
+
+
+def test_nothing_is_done_to_what_is_hidden(frame: Frames) -> None:
+    """Whatever the step is: a sentence, and no step that does nothing."""
+    everything = (Mask(box=(0.0, 0.0, 1.0, 1.0)),)
+    for step in (
+        Add("mug", (0.5, 0.9), behind=everything),
+        Remove(RED_MASK, everything),
+        Swap(RED_MASK, GREEN_MASK, everything),
+        Picture(CORNERS, show="mug", behind=everything),
+    ):
+        with pytest.raises(InputError, match=r"completely hidden|nothing around it"):
+            step.paint(frame, SCENE)

@@ -60,3 +60,10 @@ def test_a_wrong_range_is_named(tmp_path: Path, old: str, new: str, fault: str) 
     (tmp_path / "edits.toml").write_text(EDITS.replace(old, new))
     with pytest.raises(InputError, match=fault):
         read_ranges(tmp_path / "edits.toml")
+
+
+def test_a_range_that_no_number_can_span(tmp_path: Path) -> None:
+    step = '{ kind = "recolour", mask = { hue = [0, 9] }, turn = { mild = -1e308, harsh = 1e308 } }'
+    (tmp_path / "edits.toml").write_text(f'[[edit]]\nname = "a"\nsteps = [{step}]\n')
+    with pytest.raises(InputError, match=r"from -1e\+308 to 1e\+308 is too wide"):
+        read_ranges(tmp_path / "edits.toml")

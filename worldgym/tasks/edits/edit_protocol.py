@@ -15,10 +15,12 @@ from worldgym.types import Frames
 @dataclass(frozen=True)
 class Scene:
     """What a step may use beside the frame. rng: of this edit on this task alone.   notes:
-    provenance that a step adds to."""
+    provenance that a step adds to.   later: a frame of a recording behind the first, where a region
+    may be out of sight."""
 
     rng: np.random.Generator
     notes: list[dict[str, Any]] = field(default_factory=list)
+    later: bool = False
 
 
 def generator_of(text: str) -> np.random.Generator:

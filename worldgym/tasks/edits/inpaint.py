@@ -23,8 +23,10 @@ def inpaint(frame: Frames, hole: Pixels, unlike: Pixels | None = None) -> Frames
     """The frame with its hole [H, W] filled; other pixels stay. `unlike` is not filled from: a
     robot in front of it.
 
-    InputError if a part of the hole has no pixel to be filled from, or the hole is too large.
+    InputError for no hole, if a part of it has no pixel to be filled from, or it is too large.
     """
+    if not hole.any():
+        raise InputError("the mask is completely hidden by what is in front of it; move it")
     unlike = np.zeros_like(hole) if unlike is None else unlike & ~hole
     if np.count_nonzero(hole) > MAX_HOLE:
         raise InputError(

@@ -19,6 +19,7 @@ from scipy import ndimage
 from worldgym.errors import InputError
 from worldgym.io.records import from_mapping
 from worldgym.tasks.edits.colour import to_hsv
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.picture_files import read_picture
 from worldgym.types import Frames
 
@@ -103,6 +104,16 @@ def pixels(region: Region, frame: Frames) -> Pixels:
     if not found.any():
         raise InputError("the mask covers no pixel; check its positions and colours")
     return np.asarray(found)
+
+
+def kept_pixels(region: Region, frame: Frames, scene: Scene) -> Pixels | None:
+    """bool [H, W] of a region that an edit keeps, such as the robot in front of an object; None
+    where it names none. InputError if it holds no pixel, but in a later frame it may."""
+    if not region:
+        return None
+    if scene.later:
+        return np.asarray(np.any([mask.of(frame) for mask in region], axis=0))
+    return pixels(region, frame)
 
 
 def read_region(value: Any, named: Mapping[str, Region], folder: Path) -> Region:

@@ -13,10 +13,12 @@ from worldgym.tasks.edits.colour import recoloured, to_hsv, to_rgb
 from worldgym.tasks.edits.cutout_layers import laid, placed, scaled, shaded
 from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.inpaint import inpaint
-from worldgym.tasks.edits.masks import Pixels, Points, Region, pixels
+from worldgym.tasks.edits.masks import Pixels, Points, Region, kept_pixels, pixels
 from worldgym.tasks.edits.picture_files import Rgba, cut_out
 from worldgym.tasks.edits.warp import on_plane
 from worldgym.types import Frames
+
+FAR = 100  # frames beyond the frame: nothing from there is seen in it
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Add:
                 "an object's size lies between 0 and 2, its shadow between 0 and 1, its gain "
                 "between 0 and 10"
             )
+        if max(map(abs, self.at)) > FAR:
+            raise InputError("the object lies outside the frame; move it")
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
@@ -54,7 +58,7 @@ class Add:
             self.gain,
             1.0,
         ]
-        front = pixels(self.behind, frame) if self.behind else None
+        front = kept_pixels(self.behind, frame, scene)
         return laid(shaded(frame, layer, self.shadow, front), layer, front)
 
 
@@ -68,7 +72,7 @@ class Remove:
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         hole = pixels(self.mask, frame)
-        front = pixels(self.behind, frame) if self.behind else None
+        front = kept_pixels(self.behind, frame, scene)
         return inpaint(frame, hole if front is None else hole & ~front, front)
 
 
@@ -111,7 +115,7 @@ class Swap:
         masks = pixels(self.first, frame), pixels(self.second, frame)
         if (masks[0] & masks[1]).any():
             raise InputError("the two objects of a swap overlap; give masks that do not")
-        front = pixels(self.behind, frame) if self.behind else None
+        front = kept_pixels(self.behind, frame, scene)
         changed = inpaint(frame, masks[0] | masks[1], front)
         for own, other in (masks, masks[::-1]):
             layer = placed(_cut(frame, own), _foot(other), *own.shape)
@@ -144,8 +148,15 @@ class Picture:
             raise InputError(
                 "a picture has four corners, a border from 0 to 1 and a gain from 0 to 2"
             )
-        if not any(0 <= x <= 1 and 0 <= y <= 1 for x, y in self.corners):
+        if not any(0 <= x <= 1 and 0 <= y <= 1 for x, y in self.corners) or any(
+            max(abs(x), abs(y)) > FAR for x, y in self.corners
+        ):
             raise InputError("the picture lies outside the frame; move its corners")
+        if self.crop is not None and not _is_part(*self.crop):
+            raise InputError(
+                f"a picture's crop is left, top, right, bottom, fractions of the frame between 0 "
+                f"and 1, not {list(self.crop)}"
+            )
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
@@ -153,7 +164,7 @@ class Picture:
         layer = on_plane(
             card, tuple((x * width - 0.5, y * height - 0.5) for x, y in self.corners), height, width
         )
-        return laid(frame, layer, pixels(self.behind, frame) if self.behind else None)
+        return laid(frame, layer, kept_pixels(self.behind, frame, scene))
 
     def _shown(self, frame: Frames) -> Rgba:
         if self.crop is None:
@@ -162,12 +173,14 @@ class Picture:
         left, top, right, bottom = (
             round(part * size) for part, size in zip(self.crop, (width, height) * 2, strict=True)
         )
-        part = frame[max(top, 0) : bottom, max(left, 0) : right]
+        part = frame[top:bottom, left:right]
         if min(part.shape[:2]) < 2:
-            raise InputError(
-                "the picture's crop holds no part of the frame; write left, top, right, bottom"
-            )
+            raise InputError("the picture's crop is smaller than 2 pixels; make it larger")
         return np.concatenate([part, np.full((*part.shape[:2], 1), 255, np.uint8)], -1)
+
+
+def _is_part(left: float, top: float, right: float, bottom: float) -> bool:
+    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
 
 
 def card_of(shown: Rgba, border: float, gain: float) -> Rgba:

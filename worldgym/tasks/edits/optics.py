@@ -13,7 +13,7 @@ from scipy import ndimage
 from worldgym.errors import InputError
 from worldgym.tasks.edits.colour import Light, parse_colour, to_bytes
 from worldgym.tasks.edits.edit_protocol import Scene
-from worldgym.tasks.edits.masks import Region, pixels
+from worldgym.tasks.edits.masks import Region, kept_pixels, pixels
 from worldgym.tasks.edits.picture_files import read_picture
 from worldgym.tasks.edits.warp import moved
 from worldgym.types import Frames
@@ -38,12 +38,12 @@ class Lighting(Light):
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         factor = self.factor(*frame.shape[:2])
-        if self.over:
-            factor = np.where(
-                pixels(self.over, frame)[..., None], np.minimum(self.excess * factor, 1.0), factor
-            )
+        over = kept_pixels(self.over, frame, scene)
+        if over is not None:
+            factor = np.where(over[..., None], np.minimum(self.excess * factor, 1.0), factor)
         lit = to_bytes(self.reflected(frame) * factor)
-        return np.where(pixels(self.unlit, frame)[..., None], frame, lit) if self.unlit else lit
+        unlit = kept_pixels(self.unlit, frame, scene)
+        return lit if unlit is None else np.where(unlit[..., None], frame, lit)
 
 
 @dataclass(frozen=True)

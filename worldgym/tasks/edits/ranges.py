@@ -6,6 +6,7 @@ steps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 0.1 } }]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ class Range:
         """whole: of a number that is one, such as a count; not of one whose ends only are written
         so, as a gain from 1 to 0."""
         exact = self.mild + (self.harsh - self.mild) * strength
+        if not math.isfinite(exact):
+            raise InputError(f"the range from {self.mild:g} to {self.harsh:g} is too wide")
         ends = isinstance(self.mild, int) and isinstance(self.harsh, int)
         return round(exact) if whole and ends else exact
 
@@ -70,7 +73,10 @@ def ranged_edits(suite: Suite) -> list[RangedEdit]:
 
 def read_ranges(path: Path) -> list[RangedEdit]:
     """The edits of a file, both ends of each tried out. InputError for an edit without a range."""
-    edits = ranged_edits(read_suite(path))
+    suite = read_suite(path)
+    if suite.client is not None:
+        suite.client.check()
+    edits = ranged_edits(suite)
     for edit in edits:
         if not any(_ranges(value) for step in edit.described.steps for value in step.values()):
             raise InputError(
