@@ -57,6 +57,24 @@ def test_an_edited_task_is_tried_as_often_as_its_twin_with_the_same_seeds() -> N
     )
 
 
+@pytest.mark.parametrize(
+    "nominals",
+    [{"a/0": "a/0"}, {"a/0": "b/0", "b/0": "a/0"}, {"a/0": None, "b/0": "a/0", "x/b/0": "b/0"}],
+)
+def test_an_edited_task_is_no_twin(nominals: dict[str, str | None]) -> None:
+    """A part of a suite, whose edited tasks have the names of their twins there."""
+    some = [replace(tasks()[0], name=name, nominal=twin) for name, twin in nominals.items()]
+    with pytest.raises(InputError, match=r"is an edited task itself; .* whole suite folder"):
+        plan_trials(some, 2, 0)
+
+
+def test_an_edited_task_alone_is_a_task() -> None:
+    alone = replace(tasks()[0], name="dim/a/0", nominal="a/0")
+    assert [trial.task for trial in plan_trials([alone], 2, 0)] == [alone, alone]
+    with pytest.raises(InputError, match="no task"):
+        plan_trials([], 2, 0)
+
+
 @given(trials=st.integers(1, 500), most=st.integers(1, 64))
 def test_even_batches_waste_little(trials: int, most: int) -> None:
     """As few batches as before, and fewer rows left over than there are batches."""

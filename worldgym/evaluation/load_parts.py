@@ -17,6 +17,7 @@ from worldgym.evaluation.provenance import Origin, is_ours
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
+from worldgym.io.files import check_apart
 from worldgym.io.migration import found_beside
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
@@ -83,6 +84,7 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     if isinstance(tasks, str | Path):
         folder = bundled(tasks, "tasks")
         settings["tasks"] = str(folder)
+        check_apart(config.out, folder)
         tasks = load_tasks(folder)
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder

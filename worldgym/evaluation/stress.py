@@ -24,12 +24,13 @@ from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.run import carry_out
 from worldgym.evaluation.stress_parts import StressParts, StressSources, load_stress_parts
-from worldgym.io.files import write_json
+from worldgym.io.bundled import bundled
+from worldgym.io.files import check_apart, write_json
 from worldgym.io.json_form import to_json
 from worldgym.stats.perturbation import PolicyDrop
 from worldgym.stats.stress_result import StressedEdit, StressResult, StressRound
-from worldgym.tasks.edited_tasks import edited, nominal_tasks
-from worldgym.tasks.edits.edit_file import Edit
+from worldgym.tasks.edited_tasks import check_names, edited, nominal_tasks
+from worldgym.tasks.edits.edit_file import Edit, fits_any
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import ROUNDING, Task
@@ -84,6 +85,7 @@ class Candidate:
 def stress(sources: StressSources, config: StressConfig) -> StressResult:
     """Loads everything, then `search`."""
     edits = read_ranges(sources.edits)
+    check_apart(config.out, bundled(sources.tasks, "tasks"))
     tasks = nominal_tasks(sources.tasks)
     sources = replace(sources, engine=engine_of_run(sources.engine, config.out / "search-1"))
     longest = max((task.steps for task in tasks), default=0)
@@ -105,13 +107,15 @@ def search(
         for level in levels
     ]
     searched, kept_back = _halves(tasks)
+    _try_each(edits, left, searched, kept_back)
     groups = len({task.group for task in tasks})
     rounds = []
-    used = 0
+    used = ran = 0
     plan = _plan(len(left), config, groups)
     for number, (count, trials) in enumerate(plan, start=1):
         left = left[:count]
-        drops = _drops(config, parts, f"search-{number}", searched, left, trials)
+        drops, rollouts = _drops(config, parts, f"search-{number}", searched, left, trials)
+        ran += rollouts
         rounds.append(StressRound(tuple(candidate.name for candidate in left), trials))
         used += (count + 1) * groups * trials
         left.sort(
@@ -122,15 +126,14 @@ def search(
         )
     left = left[: config.keep]
     trials = (config.budget - used) // ((len(left) + 1) * groups)
-    confirmed = _confirmed(
-        _drops(config, parts, "confirm", kept_back, left, trials), left, config.drop
-    )
+    drops, rollouts = _drops(config, parts, "confirm", kept_back, left, trials)
+    confirmed = _confirmed(drops, left, config.drop)
     suite = _write_suite(
         config.out / "suite", tasks, [one for one in left if _is_confirmed(confirmed, one)]
     )
     found = StressResult(
         tuple(confirmed),
-        used + (len(left) + 1) * groups * trials,
+        ran + rollouts,
         config.budget,
         tuple(rounds),
         suite,
@@ -177,6 +180,32 @@ def _halves(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
     return searched, kept_back
 
 
+def _try_each(
+    edits: Sequence[RangedEdit],
+    candidates: Sequence[Candidate],
+    searched: Sequence[Task],
+    kept_back: Sequence[Task],
+) -> None:
+    """InputError, before anything is rolled out, for an edit that fits no task of the search or of
+    the confirmation, and for a candidate that cannot be made of a task.
+
+    Edits by a model are not tried: their answers cost something."""
+    for part, tasks in (("search", searched), ("confirmation", kept_back)):
+        for edit in edits:
+            if not any(fits_any(edit.described.only, task.name) for task in tasks):
+                raise InputError(
+                    f"edit {edit.name} fits no task of the {part}, which has every second initial "
+                    f"frame of a group; fix its only = {list(edit.described.only)}"
+                )
+    made = [candidate.made() for candidate in candidates]
+    every = {task.name: task for task in (*searched, *kept_back)}
+    check_names(made, list(every.values()))
+    for one in made:
+        if not one.asks_a_model:
+            for task in filter(one.fits, every.values()):
+                one.of(task)
+
+
 def _drops(
     config: StressConfig,
     parts: StressParts,
@@ -184,8 +213,8 @@ def _drops(
     tasks: Sequence[Task],
     candidates: Sequence[Candidate],
     trials: int,
-) -> dict[str, PolicyDrop]:
-    """By name of the candidate, of one evaluation."""
+) -> tuple[dict[str, PolicyDrop], int]:
+    """By name of the candidate, of one evaluation, and its rollouts."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
     run = EvaluateConfig(
         config.out / folder,
@@ -204,7 +233,8 @@ def _drops(
     again = parts.again or partial(replace, parts)
     plan = _round(lambda: parts, run, suite, names)
     drops = carry_out(plan, partial(_round, again, run, suite, names)).ended().perturbed
-    return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
+    found = {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
+    return found, len(plan.trials)
 
 
 def _round(

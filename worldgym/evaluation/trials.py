@@ -17,12 +17,20 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     """`count` trials per group: its initial frames in order, then again as repeats 1, 2, ...
 
     An edited task whose nominal twin is there too is tried exactly as often as its twin, with the
-    same seeds."""
+    same seeds. InputError if that twin is an edited task itself."""
     if count < 1:
         raise InputError(f"--trials is {count}: ask for 1 or more per task group")
+    if not tasks:
+        raise InputError("there is no task to roll out; give one or more")
     names = {task.name for task in tasks}
     own = [task for task in tasks if task.nominal not in names]
     twins = [task for task in tasks if task.nominal in names]
+    originals = {task.name for task in own}
+    if odd := next((task for task in twins if task.nominal not in originals), None):
+        raise InputError(
+            f"task {odd.name}: its unedited twin, {odd.nominal}, is an edited task itself; where "
+            f"this is a part of a suite, give the whole suite folder"
+        )
     ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
     trials = [
