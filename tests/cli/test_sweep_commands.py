@@ -92,9 +92,9 @@ def test_a_sweep_that_is_ended_early_begins_no_other_run(
     [
         ('on = "slurm"', "--on is slurm"),
         ('track = ["wandbb:x"]', 'no tracker "wandbb:x"'),
-        ("max_minutes = nan", "--max-minutes is nan"),
+        ("max_minutes = nan", '"options.max_minutes" holds nan; it must be a finite number'),
         ("max_minutes = -3.0", "--max-minutes is -3"),
-        ("stall_minutes = nan", "--stall-minutes is nan"),
+        ("stall_minutes = inf", '"options.stall_minutes" holds inf; it must be a finite number'),
     ],
 )
 def test_a_wrong_option_is_found_before_anything_runs(
@@ -213,6 +213,11 @@ def test_stars_are_expanded_in_the_order_of_their_numbers(folder: Path) -> None:
     assert expanded("checkpoints/step-*") == [f"checkpoints/{name}" for name in names]
     assert expanded("still") == ["still"] and expanded("a=ws://h:1") == ["a=ws://h:1"]
     assert expanded("g@*=checkpoints/step-*")[2] == "g@100=checkpoints/step-100"
+    for slashes in ("checkpoints//step-*", ".///checkpoints/step-*", "*s//step-3"):
+        assert "=" not in (found := expanded(f"g@*={slashes}")[0].partition("="))[0]
+        assert (
+            found[0] == ("g@checkpoint" if slashes.endswith("3") else "g@3") and "//" not in found
+        )
     with pytest.raises(InputError, match="a star in its name"):
         expanded("g@*=checkpoints")
     with pytest.raises(InputError, match="names no folder"):  # a star is all that has a meaning

@@ -73,6 +73,7 @@ def expanded(entry: str) -> list[str]:
     in the name is what the star of the folder stands for. By numbers in their order. InputError
     where no folder is meant."""
     name, sign, pattern = entry.rpartition("=")
+    pattern = re.sub("/{2,}", "/", pattern) if "*" in pattern else pattern  # as glob writes it
     if "*" not in pattern:
         if "*" in name:
             raise InputError(f'the policy "{entry}" has a star in its name, but none in its folder')
@@ -81,7 +82,7 @@ def expanded(entry: str) -> list[str]:
     found = [place for place in glob.glob(literal) if Path(place).is_dir()]
     if not found:
         raise InputError(f'the policy "{entry}" names no folder: nothing matches "{pattern}"')
-    star = re.compile("(.*?)".join(map(re.escape, pattern.split("*"))))
+    star = re.compile("(.*?)".join(map(re.escape, pattern.split("*"))), re.DOTALL)
     rows = []
     for place in found:
         known = star.fullmatch(place)
