@@ -281,7 +281,8 @@ def test_the_truth_table_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("", ": lacks the column policy; its first line must name policy, task, success"),
+        ("", ": the file is empty"),
+        ("\n", ": lacks the column policy; its first line must name policy, task, success"),
         ("policy,task\np,a\n", ": lacks the column success"),
         (
             "policy,task,success\np,a,1\np,b,maybe\n",
