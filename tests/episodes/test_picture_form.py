@@ -3,18 +3,21 @@ where cameras disagree."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_sets import recordings, write_rlds
+from synthetic_sets import recordings, write_lerobot_v2, write_mp4_npz, write_rlds
 
+from worldgym.actions.conventions import POSE, convention
 from worldgym.episodes.channel_order import exchanged, hue_shares
-from worldgym.episodes.picture_form import corrected
-from worldgym.episodes.recording import SourceOptions
+from worldgym.episodes.picture_form import corrected, named
+from worldgym.episodes.recording import Recording, SourceOptions
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 from worldgym.types import Frames
 
@@ -87,3 +90,35 @@ def test_real_cameras_agree(sample_data: Path) -> None:
         for camera in ("0", "1")
     )
     assert not exchanged(one, two) and not exchanged(two, one)
+
+
+NAMES = (*POSE, "gripper")
+WRITERS = {"lerobot": write_lerobot_v2, "mp4": write_mp4_npz}
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_states_without_names_are_taken_for_a_pose_only_where_the_user_says_so(
+    form: str, tmp_path: Path
+) -> None:
+    WRITERS[form](tmp_path, recordings(1))
+    rule, spec = TimeRule(relabel=True), convention("bridge_v2")
+
+    def read(*names: str) -> Recording:
+        options = SourceOptions(convention="bridge_v2", state_names=names, rotate=180)
+        source = open_source(tmp_path, options)
+        return source.read(source.listing()[0].name)
+
+    with pytest.raises(InputError, match="name their numbers, for example --state-names x y z"):
+        to_episode(read(), spec, rule)
+    assert len(to_episode(read(*NAMES), spec, rule)) == 5
+    with pytest.raises(InputError, match="its numbers are named joint_0, joint_1"):
+        to_episode(read(*(f"joint_{i}" for i in range(7))), spec, rule)
+    with pytest.raises(InputError, match="a state has 7 numbers, and --state-names names 2"):
+        read("x", "y")
+
+
+def test_names_of_states_that_are_not_there_are_refused() -> None:
+    recording = replace(recordings(1)[0], states=None)
+    with pytest.raises(InputError, match="holds no states; leave --state-names out"):
+        named(recording, NAMES)
+    assert named(recording, ()) is recording

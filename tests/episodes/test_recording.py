@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Recording
+from worldgym.episodes.recording import Recording, RecordingFacts
 from worldgym.episodes.states import pose_moves
 from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
@@ -61,7 +61,8 @@ def test_the_recorded_rate_becomes_the_specs() -> None:
 
 
 def test_relabelling_takes_moves_from_states_and_the_gripper_from_actions() -> None:
-    recording = numbered(6, extra=1)
+    facts = RecordingFacts(state_names=SPEC.names)
+    recording = replace(numbered(6, extra=1), facts=facts)
     episode = to_episode(recording, SPEC, TimeRule(drop_first=True, relabel=True))
     assert recording.states is not None
     np.testing.assert_allclose(episode.actions[:, :6], pose_moves(recording.states)[1:], atol=1e-6)

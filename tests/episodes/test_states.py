@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from worldgym.actions.conventions import convention
 from worldgym.actions.pose import Pose, pose_after
 from worldgym.episodes.recording import Recording, RecordingFacts
-from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
+from worldgym.episodes.states import not_a_pose, plain_names, pose_moves, state_notes
 from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
@@ -118,3 +118,10 @@ def test_what_a_layout_knows_is_refused_too() -> None:
     recording = Recording(frames, np.zeros((4, 7), np.float32), states, "", "here", facts=facts)
     with pytest.raises(InputError, match=r"\(they are the simulator's\); leave relabelling off"):
         to_episode(recording, SPEC, TimeRule(relabel=True))
+
+
+def test_what_is_to_be_known_of_states_is_noted() -> None:
+    moving = np.arange(12, dtype=np.float32).reshape(2, 6)
+    assert state_notes(None, ()) == state_notes(moving, EULER) == []
+    assert "the states have no names" in state_notes(moving, ())[0]
+    assert state_notes(moving * 0, EULER) == ["the states never change: is it the right --state?"]

@@ -29,6 +29,9 @@ class ReadingOptions:
     """
     state: str = ""
     """key of the states; several separated by commas (default: the usual one)"""
+    state_names: tuple[str, ...] = ()
+    """what the numbers of a state are, if the files do not say it: x y z roll pitch yaw gripper,
+    or joint_0 joint_1 ..."""
     convention: str = ""
     """what the actions mean, if the files do not say: a registered name, or your own JSON file"""
     size: tuple[int, int] | None = None

@@ -21,6 +21,7 @@ from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import Recording, Source, SourceOptions
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.states import state_notes
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.episodes.time_rule import to_episode
 from worldgym.errors import InputError, WorldGymError, at_least
@@ -208,6 +209,7 @@ def _count(out: Inspection, name: str, recording: Recording) -> None:
     out.outcomes[{True: "success", False: "failure", None: "unknown"}[recording.success]] += 1
     out.instructions[recording.instruction] += 1
     out.notes.update(recording.facts.notes)
+    out.notes.update(state_notes(recording.states, recording.facts.state_names))
     if recording.others:
         out.views = (recording.view, *recording.others)
         out.absent.update(name for name, frames in recording.others.items() if frames is None)

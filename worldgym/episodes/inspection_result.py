@@ -112,6 +112,11 @@ class Inspection:
                 "no episode says what it does: a policy and a judge need one; give it with "
                 "--instruction"
             )
+        elif silent := self.instructions[""]:
+            out.append(
+                f"{silent} of {len(self.read)} episodes do not say what they do, so they can become "
+                f"no task: give one for them with --instruction"
+            )
         return out
 
     def _about_episodes(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""Pictures that were stored wrongly: upside down, on their side, or with red and blue exchanged."""
+"""What the files say wrongly or not at all: pictures upside down, on their side, or with red and
+blue exchanged, and states without names."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worldgym.episodes.recording import Listed, Recording, Source, SourceOptions
+from worldgym.errors import InputError
 from worldgym.types import ActionSpec, Frames
 
 
@@ -25,8 +27,26 @@ def corrected(frames: Frames, options: SourceOptions) -> Frames:
     return np.ascontiguousarray(frames)
 
 
-def changes_pictures(options: SourceOptions) -> bool:
-    return bool(options.flip or options.rotate or options.swap_red_blue)
+def named(recording: Recording, names: Sequence[str]) -> Recording:
+    """With these names of the state's numbers, whatever the files say; () changes nothing.
+    InputError for another number of names."""
+    if not names:
+        return recording
+    if recording.states is None:
+        raise InputError(f"{recording.source}: holds no states; leave --state-names out")
+    if len(names) != recording.states.shape[1]:
+        raise InputError(
+            f"{recording.source}: a state has {recording.states.shape[1]} numbers, and "
+            f"--state-names names {len(names)}; give one name a number"
+        )
+    facts = replace(recording.facts, state_names=tuple(names), no_pose="")
+    return replace(recording, facts=facts)
+
+
+def is_corrected(options: SourceOptions) -> bool:
+    """Whether anything of the recordings is changed."""
+    pictures = options.flip or options.rotate or options.swap_red_blue
+    return bool(pictures or options.state_names)
 
 
 def as_stored(options: SourceOptions) -> SourceOptions:
@@ -63,5 +83,5 @@ class CorrectedSource:
         return self.source.listing()
 
     def read(self, name: str) -> Recording:
-        recording = self.source.read(name)
+        recording = named(self.source.read(name), self.options.state_names)
         return replace(recording, frames=corrected(recording.frames, self.options))

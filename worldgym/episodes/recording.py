@@ -171,6 +171,8 @@ class SourceOptions:
 
     flip: "vertical" (upside down), "horizontal", "both".   rotate: degrees clockwise, one of
     TURNS.   swap_red_blue: of sets whose writer took one for the other.
+
+    state_names: of the state's numbers, () = what the files say.
     """
 
     camera: str = ""
@@ -186,6 +188,7 @@ class SourceOptions:
     rotate: int = 0
     swap_red_blue: bool = False
     views: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.camera and self.views:

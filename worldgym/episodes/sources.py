@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.episodes.instructions import SplitSource
-from worldgym.episodes.picture_form import CorrectedSource, as_stored, changes_pictures
+from worldgym.episodes.picture_form import CorrectedSource, as_stored, is_corrected
 from worldgym.episodes.readers.droid import DroidSource
 from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
 from worldgym.episodes.readers.lerobot_reader import LeRobotSource
@@ -41,7 +41,7 @@ def _views_of_store(root: Path, options: SourceOptions) -> tuple[str, ...]:
 
 
 def _of_one_camera(root: Path, options: SourceOptions) -> Source:
-    if changes_pictures(options):
+    if is_corrected(options):
         return CorrectedSource(_split(root, as_stored(options)), options)
     return _split(root, options)
 

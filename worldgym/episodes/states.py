@@ -47,6 +47,21 @@ def not_a_pose(names: Sequence[str]) -> str:
     return f"its numbers are named {shown}, without x, y, z and a rotation"
 
 
+def state_notes(states: Actions | None, names: Sequence[str]) -> list[str]:
+    """What is to be known before states [N, S] are used for anything, one sentence each."""
+    if states is None or not states.shape[1]:
+        return []
+    notes = []
+    if not plain_names(names):
+        notes.append(
+            "the states have no names, so nothing says whether they are the robot's pose or its "
+            "joints: --state-names says it, and --relabel needs it"
+        )
+    if len(states) > 1 and not np.ptp(states, axis=0).any():
+        notes.append("the states never change: is it the right --state?")
+    return notes
+
+
 def pose_moves(states: Actions, names: Sequence[str] = (), rotation: str = "euler_xyz") -> Actions:
     """States [N, S] => float32 [N - 1, 6]: how far the pose moved between frames, rotation as Euler
     angles or axis angle.

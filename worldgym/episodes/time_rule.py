@@ -14,6 +14,7 @@ import numpy as np
 from worldgym.actions.conventions import METRES, POSE
 from worldgym.episodes.extras import selected_extras
 from worldgym.episodes.recording import Recording
+from worldgym.episodes.states import plain_names
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec, Episode, States
 
@@ -109,5 +110,11 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
         raise InputError(
             f"{recording.source}: its states are not the robot's pose ({reason}); leave "
             f"relabelling off"
+        )
+    if not plain_names(recording.facts.state_names):
+        raise InputError(
+            f"{recording.source}: nothing says whether its states are the robot's pose or its "
+            f"joints; name their numbers, for example --state-names {' '.join(POSE)} gripper, or "
+            f"leave relabelling off"
         )
     return recording.moves(spec.rotation)

@@ -236,7 +236,7 @@ def test_keys_are_named_by_hand(tmp_path: Path) -> None:
     ):
         open_source(path, SourceOptions(action="commands", state="obs/absent")).read("demo_0")
     spec, rule = convention("bridge_v2"), TimeRule(relabel=True)
-    for state in ("obs/robot0_eef_pos, obs/robot0_eef_quat", "obs/mine"):
+    for state in ("obs/robot0_eef_pos, obs/robot0_eef_quat",):
         found = open_source(path, SourceOptions(action="commands", state=state)).read("demo_0")
         np.testing.assert_array_equal(found.actions, EPISODE.actions)
         assert len(to_episode(found, spec, rule)) == 5

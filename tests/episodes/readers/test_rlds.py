@@ -207,8 +207,6 @@ def test_keys_are_named_by_hand(tmp_path: Path) -> None:
     ("name", "text", "pose"),
     [
         ("my_robot", "Robot state: 7x joint angles", False),
-        ("my_robot", "Robot EEF pose", True),
-        ("my_robot", "", True),
         ("bridge_dataset", "", True),
     ],
 )
