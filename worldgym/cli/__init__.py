@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 try:
@@ -54,6 +55,11 @@ def parsed(words: Sequence[str]) -> Callable[[], None]:
     if any(word in HELP for word in rest):
         return Page(command_page(called, entry.load(rest)))
     command: Callable[[], None] = parse(entry.load(rest), rest, called)
+    out = getattr(command, "out", None)
+    if isinstance(out, Path):
+        from worldgym.io.output_folder import check_output
+
+        check_output(out, getattr(command, "tasks", None))
     return command
 
 
