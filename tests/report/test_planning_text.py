@@ -26,6 +26,14 @@ def test_an_estimate_says_whether_the_world_model_helps(useful: bool) -> None:
     assert "(Wilson)" in text and "(exact)" in text and "(betting)" in text
 
 
+def test_what_an_estimate_cannot_use_is_told() -> None:
+    alone = Frames(np.ones(1), np.ones(1), np.zeros(1, int), np.zeros(0), np.zeros(0, int))
+    found = PolicyEstimate(**vars(prediction_powered(alone)), policy="p", absent="1 of 2 are not")
+    text = estimate_text(Estimates(0.95, False, (found,)))
+    assert "beside another of its task; run more --trials" in text
+    assert "  1 of 2 are not" in text.splitlines()
+
+
 def test_a_plan_is_told_in_sentences() -> None:
     wanted = TrialPlanRequest(width=0.2, a=0.6, b=0.75, generated=500, real_correlation=0.7)
     text = plan_text(plan(wanted), wanted)

@@ -129,8 +129,30 @@ def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> 
         within.high - within.low
     )
     assert mixed.N == within.N == 250
-    with pytest.raises(InputError, match=r"door/999 is not in the run.*--mixture"):
-        estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
+    one = [trials[0], RealTrial("p", "door/999", "door", 1.0)]
+    with pytest.raises(InputError, match=r"not in the run: door/999; .*leave out --mixture"):
+        estimate(records, one, mixture=True)
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+@pytest.mark.parametrize("names", [["door"], ["door-00", "door-01", "door-02", "door-03"]])
+def test_real_frames_none_of_which_is_in_the_run_are_refused(
+    names: list[str], mixture: bool
+) -> None:
+    """By the name of a group, say: the estimate would rest on the real trials alone."""
+    trials = [RealTrial("good", name, "", 1.0) for name in names]
+    shown = f"{len(names)} of {len(names)} real initial frames of good are not in the run: "
+    with pytest.raises(InputError, match=f"{shown}{names[0]}.*named like door/.*: name those"):
+        estimate(run(), trials, mixture=mixture)
+
+
+def test_some_that_are_not_in_the_run_are_told() -> None:
+    assert only(run(), real(20)).absent == ""
+    found = only(run(), [*real(20), RealTrial("good", "door-00", "", 1.0)])
+    assert found.absent == (
+        "1 of 21 real initial frames of good are not in the run: door-00; "
+        "its tasks are named like door/0"
+    )
 
 
 def test_a_twin_that_has_no_score_is_still_one_of_the_run_s_frames() -> None:

@@ -115,7 +115,8 @@ class Estimate:
     run: Positional[Path]
     """folder of a run whose initial frames include those of the real trials"""
     real: Path
-    """CSV, one line per real trial: policy, task (as named in the run), success (0 to 1)"""
+    """CSV, one line per real trial: policy, task (an initial frame as the run names it, e.g.
+    door-open/10000), success (0 to 1)"""
     level: float = 0.95
     """confidence level of the intervals"""
     mixture: bool = False

@@ -55,16 +55,16 @@ def _estimate(e: PolicyEstimate, level: str, scope: str) -> str:
         f"  {level} with trials in the world model, valid for any number of trials: "
         f"{span(e.bet_low, e.bet_high)} (betting)"
     )
-    said = []
+    said = [f"  {e.absent}"] if e.absent else []
     if e.corrected is not None and e.corrected.rate is not None:
         interval = span(e.corrected.low, e.corrected.high)
-        said = [
+        said += [
             f"  {level} from trials in the world model alone, corrected for its errors and the "
             f"judge's: {percent(e.corrected.rate)}, {interval}"
         ]
     if not e.helps:
         why = (
-            "no real initial frame was tried in it beside others of its task"
+            "no real initial frame has a score there beside another of its task; run more --trials"
             if not e.paired
             else "it does not predict these trials"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,16 +18,19 @@ from worldgym.stats.prediction import Frames, Powered, prediction_powered
 from worldgym.stats.success_counts import RateInterval
 from worldgym.stats.tables import RealTrial
 
+NAMED = 3  # real initial frames that a sentence names
 Says = Callable[[TrialRecord], float]  # what a scored trial says of the real one, in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyEstimate(Powered):
     """corrected: the real rate from the generated trials alone, by the calibration of world model
-    and judge; None without one."""
+    and judge; None without one.   absent: real initial frames that are not in the run, in words;
+    "" = all are."""
 
     policy: str
     corrected: RateInterval | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def estimate(
     mixture: bool = False,
     calibration: EvaluatorCalibration | None = None,
 ) -> Estimates:
-    """For every policy of the real trials. InputError for a policy not in the run.
+    """For every policy of the real trials. InputError for a policy not in the run, and for one none
+    of whose real initial frames is.
 
     calibration: what the world model says of a trial becomes the probability of a true success,
     by what replays of its task have shown.
@@ -68,8 +73,7 @@ def estimate(
                 f"{known}: use one name"
             )
         own = [trial for trial in real if trial.policy == policy]
-        if mixture:
-            _check_mixture(policy, own, tried[policy])
+        absent = _absent(policy, own, tried[policy], mixture)
         says, corrected = _reading(policy, generated[policy], calibration, level)
         frames = _frames(own, generated[policy], says)
         if mixture:
@@ -79,7 +83,9 @@ def estimate(
                 extra_groups=np.zeros_like(frames.extra_groups),
             )
         powered = vars(prediction_powered(frames, level))
-        estimates.append(PolicyEstimate(**powered, policy=policy, corrected=corrected))
+        estimates.append(
+            PolicyEstimate(**powered, policy=policy, corrected=corrected, absent=absent)
+        )
     return Estimates(level, mixture, tuple(estimates))
 
 
@@ -111,13 +117,24 @@ def _by_policy(
     return scored, tried
 
 
-def _check_mixture(policy: str, real: Sequence[RealTrial], tried: set[str]) -> None:
-    """InputError where a real initial frame is not one of the run's."""
-    if other := next((trial.task for trial in real if trial.task not in tried), None):
-        raise InputError(
-            f"the real initial frame {other} is not in the run with {policy}, so the real frames "
-            f"were not drawn from the run's: leave out --mixture"
-        )
+def _absent(policy: str, real: Sequence[RealTrial], tried: set[str], mixture: bool) -> str:
+    """Which real initial frames are not the run's, in words. InputError where none is, or one not
+    that was to be drawn from them."""
+    frames = dict.fromkeys(trial.task for trial in real)
+    absent = [task for task in frames if task not in tried]
+    if not absent:
+        return ""
+    shown = ", ".join(absent[:NAMED]) + (", ..." if len(absent) > NAMED else "")
+    (like,) = difflib.get_close_matches(absent[0], sorted(tried), 1, cutoff=0.0)
+    said = (
+        f"{len(absent)} of {len(frames)} real initial frames of {policy} are not in the run: "
+        f"{shown}; its tasks are named like {like}"
+    )
+    if len(absent) == len(frames):
+        raise InputError(f"{said}: name those that were tried for real")
+    if mixture:
+        raise InputError(f"{said}; they were not drawn from the run's: leave out --mixture")
+    return said
 
 
 def _reading(
