@@ -14,7 +14,7 @@ from synthetic_sets import recordings, write_lerobot_v2, write_mp4_npz, write_rl
 
 from worldgym.actions.conventions import POSE, convention
 from worldgym.episodes.channel_order import exchanged, hue_shares
-from worldgym.episodes.picture_form import corrected, named
+from worldgym.episodes.picture_form import corrected, with_state_names
 from worldgym.episodes.recording import Recording, SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.time_rule import TimeRule, to_episode
@@ -120,5 +120,5 @@ def test_states_without_names_are_taken_for_a_pose_only_where_the_user_says_so(
 def test_names_of_states_that_are_not_there_are_refused() -> None:
     recording = replace(recordings(1)[0], states=None)
     with pytest.raises(InputError, match="holds no states; leave --state-names out"):
-        named(recording, NAMES)
-    assert named(recording, ()) is recording
+        with_state_names(recording, NAMES)
+    assert with_state_names(recording, ()) is recording

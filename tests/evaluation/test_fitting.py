@@ -28,6 +28,7 @@ from worldgym.io.run_log import read_log
 from worldgym.io.video import decode_video
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.wrapped import committed
+from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.report.findings import said_of_policies, sentences
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -71,6 +72,18 @@ def test_by_default_what_does_not_fit_is_refused_with_what_could_be_done(
     with pytest.raises(InputError, match=words):
         run(tmp_path / "run", StandInWorld(), FakePolicy(chunk=chunk))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("align", ["refuse", "commit", "hold"])
+@pytest.mark.parametrize("source", ["still", "random", "idle=still", "noise=random"])
+def test_control_arms_take_the_worlds_chunk(source: str, align: Any, tmp_path: Path) -> None:
+    """They never look, so they are the same policies in any."""
+    world = StandInWorld()
+    policy = load_policy(source, world.spec)
+    (chosen,) = fitted(world, [policy], [task("two", 24)], align).policies
+    assert chosen.chunk == 12 and chosen.name == source.partition("=")[0]
+    _, records = run(tmp_path, world, policy, [task("two", 24)], align=align)
+    assert [record.finished for record in records] == [True]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def corrected(frames: Frames, options: SourceOptions) -> Frames:
     return np.ascontiguousarray(frames)
 
 
-def named(recording: Recording, names: Sequence[str]) -> Recording:
+def with_state_names(recording: Recording, names: Sequence[str]) -> Recording:
     """With these names of the state's numbers, whatever the files say; () changes nothing.
     InputError for another number of names."""
     if not names:
@@ -83,5 +83,5 @@ class CorrectedSource:
         return self.source.listing()
 
     def read(self, name: str) -> Recording:
-        recording = named(self.source.read(name), self.options.state_names)
+        recording = with_state_names(self.source.read(name), self.options.state_names)
         return replace(recording, frames=corrected(recording.frames, self.options))

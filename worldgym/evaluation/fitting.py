@@ -17,6 +17,7 @@ from worldgym.errors import InputError
 from worldgym.io.images import resized
 from worldgym.io.text import amount
 from worldgym.policies.adapters.wrapped import committed, renamed, rows_of_an_action
+from worldgym.policies.own.scripted import Unseeing
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import ONE_VIEW, Frames, Rollout, Task
 from worldgym.world.capabilities import Capabilities
@@ -102,6 +103,8 @@ def _chosen(
             f"policy {policy.name} remembers {policy.needs.history} frames, one per action, and "
             f"world {name} draws one every {can.stride} actions"
         )
+    if can.chunk.pieces(policy.chunk) is None and isinstance(policy, Unseeing):
+        policy = policy.in_chunks(can.chunk.padded(policy.chunk))
     if can.chunk.pieces(policy.chunk) is None:
         policy = _aligned(name, can, policy, align)
     if align == "refuse":

@@ -86,15 +86,13 @@ def load(
             f'the policy "{source}" cannot be called "{name}", which is another scripted policy; '
             f"choose another name"
         )
+    if source in SCRIPTED:
+        scripted = _scripted(source, spec)
+        scripted.name = name or source
+        return Loaded(scripted, None, source if name else "")
     if name:
         found = load(source, spec, device, apart)
-        return replace(
-            found,
-            policy=renamed(found.policy, name),
-            code=source if source in SCRIPTED else found.code,
-        )
-    if source in SCRIPTED:
-        return Loaded(_scripted(source, spec), None)
+        return replace(found, policy=renamed(found.policy, name))
     if is_address(source):
         from worldgym.policies.wire.remote import connect_policy
 
@@ -108,7 +106,7 @@ def load(
     return _from_folder(source, device, apart)
 
 
-def _scripted(source: str, spec: ActionSpec | None) -> Policy[Any]:
+def _scripted(source: str, spec: ActionSpec | None) -> StillPolicy | RandomPolicy:
     if spec is None:
         raise InputError(
             f'the policy "{source}" needs an action spec: load it together with a world'

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
-from worldgym.policies.policy_protocol import Observation
+from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.testing import check_policy
 from worldgym.types import Actions, ActionSpec, Task, Trial
 
@@ -81,3 +82,21 @@ def test_load_by_name() -> None:
         load_policy("still")
     with pytest.raises(InputError, match='no policy "nobody"'):
         load_policy("nobody", SPEC)
+
+
+@pytest.mark.parametrize("policy", [StillPolicy(SPEC), RandomPolicy(SPEC)], ids=["still", "random"])
+@pytest.mark.parametrize("chunk", [1, 2, 12])
+def test_their_actions_do_not_depend_on_how_many_a_call_returns(
+    policy: StillPolicy | RandomPolicy, chunk: int
+) -> None:
+    def acted(one: Policy[Any]) -> Actions:
+        states, taken = one.reset(trials("a", "b")), []
+        for step in range(0, 24, one.chunk):
+            states, actions = one.act(states, [look(step)] * 2)
+            taken.append(actions)
+        return np.concatenate(taken, axis=1)
+
+    other = policy.in_chunks(chunk)
+    check_policy(other, (8, 8, 3))
+    assert (other.chunk, policy.chunk) == (chunk, 1)
+    np.testing.assert_array_equal(acted(other), acted(policy))

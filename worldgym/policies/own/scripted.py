@@ -4,6 +4,8 @@ evaluation."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +17,19 @@ from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 
-class StillPolicy:
+class Unseeing:
+    """A policy that never looks: how many of its actions a call returns changes none of them."""
+
+    chunk = 1
+
+    def in_chunks(self, chunk: int) -> Self:
+        """The same actions, so many a call."""
+        other = copy(self)
+        other.chunk = chunk
+        return other
+
+
+class StillPolicy(Unseeing):
     """Commands no motion; the gripper keeps the state given by the task, otherwise open. A success
     here did not need the robot."""
 
@@ -27,7 +41,6 @@ class StillPolicy:
             )
         self.name = "still"
         self.spec = spec
-        self.chunk = 1
         self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[Mapping[str, float]]:
@@ -38,15 +51,15 @@ class StillPolicy:
         self, states: Sequence[Mapping[str, float]], observations: Sequence[Observation]
     ) -> tuple[list[Mapping[str, float]], Actions]:
         rows = [standing_still(self.spec, state) for state in states]
-        return list(states), np.array(rows, np.float32)[:, None]
+        return list(states), np.repeat(np.array(rows, np.float32)[:, None], self.chunk, axis=1)
 
 
 WanderState = tuple[
     int, int, tuple[float, ...]
-]  # (trial seed, calls so far, last action in [-1, 1])
+]  # (trial seed, actions so far, last action in [-1, 1])
 
 
-class RandomPolicy:
+class RandomPolicy(Unseeing):
     """Smooth random motion within the bounds: a first-order autoregressive walk, seeded by the
     trial."""
 
@@ -55,7 +68,6 @@ class RandomPolicy:
     def __init__(self, spec: ActionSpec) -> None:
         self.name = "random"
         self.spec = spec
-        self.chunk = 1
         self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[WanderState]:
@@ -64,9 +76,13 @@ class RandomPolicy:
     def act(
         self, states: Sequence[WanderState], observations: Sequence[Observation]
     ) -> tuple[list[WanderState], Actions]:
-        moved = [self._wander(state) for state in states]
-        unit = np.asarray([last for _, _, last in moved], np.float32)
-        return moved, from_unit(unit, self.spec)[:, None]
+        moved = list(states)
+        taken = []
+        for _ in range(self.chunk):
+            moved = [self._wander(state) for state in moved]
+            unit = np.asarray([last for _, _, last in moved], np.float32)
+            taken.append(from_unit(unit, self.spec))
+        return moved, np.stack(taken, axis=1)
 
     def _wander(self, state: WanderState) -> WanderState:
         seed, calls, last = state
