@@ -460,6 +460,13 @@ def test_what_older_runs_did_not_keep_is_not_compared_with_them(
         RunLog.open(tmp_path / "newer", header("b"))
 
 
+def test_words_for_what_was_changed_are_not_compared(tmp_path: Path) -> None:
+    """They follow from the two conventions, and older versions said less."""
+    for changes in ({}, {"changes": ["a told as b"]}, {"changes": ["a told as b", "5 Hz"]}):
+        policy = {**HEADER.policies[0], **changes}
+        RunLog.open(tmp_path, replace(HEADER, policies=(policy,)))
+
+
 def test_another_engine_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
     def header(engine: str) -> RunHeader:
         return replace(HEADER, config={**HEADER.config, "engine": engine})

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from worldgym.actions.conventions import convention
 from worldgym.cli import main
+from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.policy_protocol import Needs, Observation
@@ -89,6 +91,16 @@ def test_needs_that_no_world_meets_are_one_sentence_a_rule() -> None:
     assert broken.rule == "a world can show what it needs" and 'needs the camera "wrist"' in str(
         broken.complaint
     )
+
+
+def test_what_becomes_of_its_convention_is_told() -> None:
+    own, world = convention("bridge_v2"), convention("metaworld")
+    report = check_and_time(spoken_in(FakePolicy(spec=own, chunk=2), world), SHAPE, world, calls=2)
+    assert report.compared["gripper"] == ("1_open_0_closed", "+1_closed", "+1_closed")
+    assert report.to_json()["compared"]["rate_hz"] == [5.0, 20.0, 20.0]
+    assert "bridge_v2 told as metaworld" in report.changes[0] and len(report.changes) == 2
+    plain = check_and_time(FakePolicy(), SHAPE, FAKE_SPEC, calls=2)
+    assert plain.changes == () and len({*plain.compared["unit"]}) == 1
 
 
 @pytest.fixture

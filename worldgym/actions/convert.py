@@ -120,6 +120,21 @@ def convert_and_measure(actions: Actions, source: str, target: str) -> Clipped:
     return Clipped(within.astype(np.float32), np.abs(free - within), spec)
 
 
+def conversion_in_words(source: str, target: str) -> str:
+    """What a conversion does, for the log: units, gripper, and numbers that only one side has."""
+    mine, theirs = convention(source), convention(target)
+    said = [
+        f"{what} {getattr(mine, what)} => {getattr(theirs, what)}"
+        for what in ("unit", "rotation", "gripper")
+        if getattr(mine, what) != getattr(theirs, what)
+    ]
+    if left_out := [name for name in mine.names if name not in theirs.names]:
+        said.append(f"{', '.join(left_out)} left out: another value than at rest fails the trial")
+    if added := [name for name in theirs.names if name not in mine.names]:
+        said.append(f"{', '.join(added)} kept at rest")
+    return f"{source} told as {target}: {'; '.join(said) or 'the same numbers'}"
+
+
 def _no_pair(source: str, target: str) -> InputError:
     known = sorted(
         {b for a, b in CONVERSIONS if a == source} | {a for a, b in CONVERSIONS if b == source}

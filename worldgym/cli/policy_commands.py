@@ -140,11 +140,16 @@ def _print(report: PolicyReport) -> None:
         )
     console.print(rules)
     if report.compared:
-        specs = Table("", "policy", "world", box=box.SIMPLE_HEAD)
-        for name, (mine, theirs) in report.compared.items():
-            style = "" if mine == theirs else "red"
-            specs.add_row(Text(name, style), Text(_words(mine)), Text(_words(theirs)))
+        changed = any(own != told for own, told, _ in report.compared.values())
+        becomes = ["becomes"] if changed else []
+        specs = Table("", "policy", *becomes, "world", box=box.SIMPLE_HEAD)
+        for name, (own, told, theirs) in report.compared.items():
+            style = "" if told == theirs else "red"
+            shown = [own, told, theirs] if changed else [own, theirs]
+            specs.add_row(Text(name, style), *(Text(_words(value)) for value in shown))
         console.print(specs)
+    for change in report.changes:
+        console.print(Text(change))
     if report.open_loop is not None:
         console.print(_open_loop(report.open_loop))
         for remark in report.open_loop.remarks():

@@ -130,6 +130,8 @@ class RunHeader:
         _forget(configs, (TASKS_KEY, CONTENTS_KEY, EDITS_KEY, ENGINE_KEY))
         _forget(configs, (CHECKPOINTS_KEY, PLANNED_KEY, FAMILIARITY_KEY))
         for one in (mine, theirs):
+            for policy in one["policies"]:
+                policy.pop("changes", None)  # words for what follows from the two specs
             one["policies"] = {policy.pop("name"): policy for policy in one["policies"]}
         for name in mine["policies"].keys() & theirs["policies"].keys():
             _forget((mine["policies"][name], theirs["policies"][name]), (CODE_KEY,))

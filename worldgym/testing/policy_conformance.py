@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.io.user_code import Failure, attempt
+from worldgym.policies.adapters.wrapped import changes_of, own_spec_of
 from worldgym.policies.observations import check_needs, observe
 from worldgym.policies.open_loop_error import OpenLoop
 from worldgym.policies.policy_protocol import Policy
@@ -42,7 +43,8 @@ class Latency:
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """compared: {field: (the policy's, the world's)} of the action specs; empty without a world.
+    """compared: {field: (the policy's own, what it becomes, the world's)} of the action specs;
+    empty without a world.   changes: what is done to its actions for that, in words.
 
     open_loop: its actions on recorded frames beside the recorded ones, where that was asked for.
     """
@@ -51,8 +53,9 @@ class PolicyReport:
     chunk: int
     outcomes: tuple[RuleOutcome, ...]
     latency: Latency | None
-    compared: Mapping[str, tuple[Any, Any]]
+    compared: Mapping[str, tuple[Any, ...]]
     open_loop: OpenLoop | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def broken(self) -> int:
@@ -61,7 +64,8 @@ class PolicyReport:
 
     def to_json(self) -> dict[str, Any]:
         told = {
-            "compared": {name: list(pair) for name, pair in self.compared.items()},
+            "compared": {name: list(each) for name, each in self.compared.items()},
+            "changes": list(self.changes),
             "passed": not self.broken,
         }
         return {
@@ -90,9 +94,10 @@ def check_and_time(
         differences = "; ".join(policy.spec.differences(world))
         outcomes.append(RuleOutcome("its action convention is the world's", differences or None))
     timed = attempt(lambda: _latency(policy, frame_shape, calls))
-    compared = _compared(policy.spec, world) if world is not None else {}
+    compared = _compared(own_spec_of(policy), policy.spec, world) if world is not None else {}
     latency = None if isinstance(timed, Failure) else timed
-    return PolicyReport(policy.name, policy.chunk, tuple(outcomes), latency, compared)
+    told = compared, None, changes_of(policy)
+    return PolicyReport(policy.name, policy.chunk, tuple(outcomes), latency, *told)
 
 
 def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> PolicyReport:
@@ -124,6 +129,7 @@ def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:
     return Latency(calls, median, p95, median / policy.chunk)
 
 
-def _compared(mine: ActionSpec, theirs: ActionSpec) -> dict[str, tuple[Any, Any]]:
-    ours, others = mine.to_json(), theirs.to_json()
-    return {name: (ours[name], others[name]) for name in ours}
+def _compared(*specs: ActionSpec) -> dict[str, tuple[Any, ...]]:
+    """Side by side."""
+    told = [spec.to_json() for spec in specs]
+    return {name: tuple(one[name] for one in told) for name in told[0]}

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import convention
+from worldgym.actions.convert import CONVERSIONS
 from worldgym.errors import InputError
 from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.wrapped import changes_of, own_spec_of, renamed
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FakePolicy
 from worldgym.types import Task, Trial
@@ -34,6 +36,27 @@ def test_actions_become_the_worlds() -> None:
     )
     assert first_action("libero_openvla", "libero", 0.9)[6] == -1.0  # 0.9 of open, rounded, opens
     assert first_action("libero_openvla", "libero", 0.1)[6] == 1.0
+
+
+@pytest.mark.parametrize(("source", "target"), [*CONVERSIONS, *(pair[::-1] for pair in CONVERSIONS)])
+def test_every_conversion_says_what_it_does_and_what_it_was(source: str, target: str) -> None:
+    own, world = convention(source), convention(target)
+    policy = spoken_in(FakePolicy(spec=own), replace(world, rate_hz=own.rate_hz))
+    (change,) = changes_of(policy)
+    assert change.startswith(f"{source} told as {target}: ")
+    assert (own.unit != world.unit) == (f"unit {own.unit} => {world.unit}" in change)
+    assert (own.gripper != world.gripper) == (f"{own.gripper} => {world.gripper}" in change)
+    assert ("left out" in change) == (not set(own.names) <= set(world.names))
+    assert own_spec_of(policy) == own_spec_of(renamed(policy, "other")) == own
+    assert changes_of(spoken_in(FakePolicy(spec=own), own)) == ()
+
+
+def test_a_rate_and_a_convention_are_both_told() -> None:
+    own = convention("bridge_v2")
+    policy = spoken_in(FakePolicy(spec=own), convention("metaworld"))
+    first, second = changes_of(policy)
+    assert "roll, pitch, yaw left out: another value than at rest fails the trial" in first
+    assert second.startswith("5 Hz in a world of 20 Hz") and own_spec_of(policy) == own
 
 
 def test_what_is_not_stated_keeps_its_spec() -> None:

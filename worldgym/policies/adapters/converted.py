@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import convention, convention_of
-from worldgym.actions.convert import CONVERSIONS, convert_actions
+from worldgym.actions.convert import CONVERSIONS, conversion_in_words, convert_actions
 from worldgym.actions.moves_and_targets import MOVES, no_way
 from worldgym.actions.sound_spec import fault_of_spec
 from worldgym.errors import InputError
@@ -25,6 +25,7 @@ def converted(policy: Policy[Any], source: str, target: str) -> Policy[Any]:
     return WrappedPolicy(
         policy,
         spec=replace(convention(target), rate_hz=policy.spec.rate_hz),
+        change=conversion_in_words(source, target),
         rework=lambda actions: np.stack(
             [convert_actions(chunk, source, target) for chunk in actions]
         ),

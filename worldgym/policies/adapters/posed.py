@@ -16,7 +16,7 @@ from worldgym.actions.kinematics import Arm
 from worldgym.actions.moves_and_targets import numbers_between
 from worldgym.actions.pose import Pose, Vector, gripper_after
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
+from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of, own_spec_of
 from worldgym.policies.own.action_bounds import Outside
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
@@ -54,6 +54,7 @@ class PosedPolicy:
             *changes_of(policy),
             f"{spec.mode} told as poses, by the robot's model{_pairing(joints, arm.joints)}",
         )
+        self.own_spec = own_spec_of(policy)
         self._policy = policy
         self._arm = arm
 

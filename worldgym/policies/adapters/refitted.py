@@ -14,7 +14,7 @@ from worldgym.actions.compose import check_composable, composed, divided, widene
 from worldgym.actions.moves_and_targets import no_way, pose_commanded, told_as
 from worldgym.actions.pose import Pose, lacking
 from worldgym.errors import InputError
-from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of
+from worldgym.policies.adapters.wrapped import Remembered, act_and_tell, changes_of, own_spec_of
 from worldgym.policies.own.action_bounds import SLACK, Outside, acted, within_bounds
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
@@ -56,6 +56,7 @@ class ResampledPolicy:
         how = f"split in {parts}" if parts else f"joined, {merged} in one"
         cut = _cut_off(widened(policy.spec, merged or 1 / (parts or 1)), spec)
         self.changes = (*changes_of(policy), f"{rates}: actions {how}{cut}")
+        self.own_spec = own_spec_of(policy)
         self._policy = policy
         self._merged = merged or 1
         self.parts = parts or 1
@@ -105,6 +106,7 @@ class TargetingPolicy:
         self.needs = policy.needs
         change = f"{policy.spec.mode} told as {spec.mode}, from the task's state"
         self.changes = (*changes_of(policy), change)
+        self.own_spec = own_spec_of(policy)
         self._policy = policy
 
     def reset(self, trials: Sequence[Trial]) -> list[Remembered[Pose]]:

@@ -27,6 +27,12 @@ def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
     return policy.changes if isinstance(policy, Refitted) else ()
 
 
+def own_spec_of(policy: Policy[Any]) -> ActionSpec:
+    """What the actions of the policy itself mean, before anything was changed."""
+    spec: ActionSpec = getattr(policy, "own_spec", policy.spec)
+    return spec
+
+
 def rows_of_an_action(policy: Policy[Any]) -> int:
     """Rows of an answer that carry out one action of the policy that it is made from: only all of
     them together are what that policy meant."""
@@ -95,6 +101,7 @@ class WrappedPolicy:
         self.chunk = chunk or policy.chunk
         self.needs = policy.needs
         self.parts = rows_of_an_action(policy)
+        self.own_spec = own_spec_of(policy)
         self.changes = (*changes_of(policy), *((change,) if change else ()))
         self._policy = policy
         self._rework = rework
