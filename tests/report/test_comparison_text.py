@@ -29,8 +29,8 @@ def test_compare_says_first_what_matters_then_rates_ranks_and_pairs() -> None:
     red = TrustedTasks("w", {"door": Trusted("red", "no")}, ("door",), False)
     text = comparison_text(replace(of_run(scores), trust=red)).replace(NBSP, " ")
     assert text.startswith(
-        "In the world model, A comes first of 3 policies (success rate 100 %), but C (100 %) may "
-        "be as good or better."
+        "In the world model, A and C have the same success rate (100 %), the highest of 3 "
+        "policies; none of them is shown to be the best."
     )
     assert "the trust report of the world model is red: door" in text
     assert "A   100 % (84–100 %) of 20 trials on 20 initial frames; rank 1 to 2" in text

@@ -76,6 +76,22 @@ def test_of_many_the_first_sentence_names_those_that_may_be_best() -> None:
     )
 
 
+@pytest.mark.parametrize("wins", [0, 10, 20])
+def test_equal_rates_make_no_winner(wins: int) -> None:
+    scores = [1.0] * wins + [0.0] * (20 - wins)
+    rate = f"{5 * wins} %"
+    two = of({"b": {"t": scores}, "a": {"t": scores[::-1]}})
+    same = f"have the same success rate ({rate})"
+    assert first(two) == f"In the world model, b and a {same}; no policy is shown to be better."
+    if wins == 10:
+        near = [1.0] * 9 + [0.0] * 11
+        told = first(of({"a": {"t": scores}, "b": {"t": scores}, "c": {"t": near}}))
+        assert told == (
+            f"In the world model, a and b {same}, the highest of 3 policies; none of them is shown "
+            f"to be the best, and c (45 %) may be as good or better."
+        )
+
+
 def test_no_first_sentence_holds_a_p_value_or_a_correction() -> None:
     for count in (2, 3, 8):
         told = first(of(drawn(**{f"p{i}": 0.5 for i in range(count)})))
@@ -170,6 +186,12 @@ def test_who_cannot_be_ranked_is_named() -> None:
 def test_only_orders_of_some_probability_are_named() -> None:
     orders = [OrderProbability(("a", "b"), 0.9), OrderProbability(("b", "a"), 0.1)]
     assert likely_orders(orders, 3).startswith("Most probable orders: a > b (probability 90")
+    even = [OrderProbability(("a", "b"), 0.506), OrderProbability(("b", "a"), 0.494)]
+    told = likely_orders(even).replace(NBSP, " ")
+    assert told == (
+        "No order is clearly the most probable: a > b (probability 50.6 %); "
+        "b > a (probability 49.4 %)"
+    )
     assert "No order" in likely_orders([OrderProbability(("a", "b"), 0.004)])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -98,6 +99,19 @@ def test_many_policies_get_a_row_each() -> None:
         "50",
     ]
     assert max(map(len, lines)) <= 80
+
+
+def test_a_table_says_truth_only_where_some_is_known() -> None:
+    names = [f"policy-{i}" for i in range(6)]
+    head = replace(HEADER, policies=tuple({"name": name} for name in names))
+    for truth, heading in (
+        (True, "success rates, %: world model|truth"),
+        (None, "success rates, %"),
+    ):
+        out = StringIO()
+        trials = [record(name, "door", truth=truth) for name in names]
+        print_summary(summarize(head, trials), Console(file=out, width=80))
+        assert heading in [line.strip() for line in out.getvalue().splitlines()]
 
 
 def test_absent_cells_and_unscored_ones_stay_empty() -> None:

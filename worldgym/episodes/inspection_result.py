@@ -114,8 +114,8 @@ class Inspection:
             )
         elif silent := self.instructions[""]:
             out.append(
-                f"{silent} of {len(self.read)} episodes do not say what they do, so they can become "
-                f"no task: give one for them with --instruction"
+                f"{silent} of {len(self.read)} episodes do not say what they do, so they become no "
+                f"task: give an instruction for them with --instruction"
             )
         return out
 

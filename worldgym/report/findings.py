@@ -98,10 +98,12 @@ def _of_one(summary: Summary) -> str:
 
 
 def _of_several(summary: Summary) -> str:
-    """Which policy is best, or which others may be as good as the first."""
+    """Which policy is best, which ones have the same rate, or which others may be as good as the
+    first."""
     order = [row.policy for row in summary.rank_intervals]
     best = list(summary.best_set)
-    rates = _comparable_rates(summary)
+    known = _comparable_rates(summary)
+    rates = {policy: percent(rate) for policy, rate in known.items()}
     label = "mean success rate over tasks" if summary.unequal_mixture else "success rate"
     first = best[0]
     own = f" ({label} {rates[first]})" if rates else ""
@@ -111,15 +113,24 @@ def _of_several(summary: Summary) -> str:
         return f"In the world model, {first} is better than {other}{both}."
     if len(best) == 1:
         return f"In the world model, {first} is the best of {len(order)} policies{own}."
-    others = [f"{policy} ({rates[policy]})" if rates else policy for policy in best[1:]]
+    alike = [policy for policy in best if known and known[first] - known[policy] <= ROUNDING]
+    rest = [policy for policy in best[1:] if policy not in alike]
+    others = [f"{policy} ({rates[policy]})" if rates else policy for policy in rest]
+    if len(alike) > 1:
+        same = f"In the world model, {named(alike)} have the same {label} ({rates[first]})"
+        if len(alike) == len(order):
+            return f"{same}; no policy is shown to be better."
+        also = f", and {named(others)} may be as good or better" if others else ""
+        none = f"none of them is shown to be the best{also}"
+        return f"{same}, the highest of {len(order)} policies; {none}."
     return (
         f"In the world model, {first} comes first of {len(order)} policies{own}, but "
         f"{named(others)} may be as good or better."
     )
 
 
-def _comparable_rates(summary: Summary) -> dict[str, str]:
-    """Success rates by policy, in words: means over tasks where the policies have unequal shares of
+def _comparable_rates(summary: Summary) -> dict[str, float]:
+    """Success rates by policy: means over tasks where the policies have unequal shares of
     them. Empty where a rate is unknown, or where they stand in another order than on common trials.
     """
     policies = {policy.policy: policy for policy in summary.policies}
@@ -132,7 +143,7 @@ def _comparable_rates(summary: Summary) -> dict[str, str]:
         rates[row.policy] = rate
     if any(later > earlier + ROUNDING for earlier, later in pairwise(rates.values())):
         return {}
-    return {policy: percent(rate) for policy, rate in rates.items()}
+    return rates
 
 
 def said_of_policies(summary: Summary) -> list[str]:

@@ -22,6 +22,8 @@ from worldgym.stats.success_counts import PolicySummary, SuccessCounts
 from worldgym.stats.summary import Summary
 
 NAMED = 6  # policies named in a sentence, best first
+ALIKE = 0.9  # of the highest probability; an order that has this much is about as probable
+SHOWN = 3  # orders that are about as probable
 
 
 def closest_sentence(summary: Summary) -> str:
@@ -117,14 +119,20 @@ def unranked_sentence(summary: Summary) -> str:
 
 
 def likely_orders(orders: Sequence[OrderProbability], most: int = 1) -> str:
-    """The most probable orders, as long as they have 1 % each."""
-    likely = [order for order in orders if order.probability >= 0.01][:most]
+    """The most probable orders, as long as they have 1 % each; more than `most` where none of them
+    is clearly more probable than the next."""
+    likely = [order for order in orders if order.probability >= 0.01]
+    alike = [o for o in likely if o.probability >= ALIKE * likely[0].probability]
+    stands_out = most > 1 or len(alike) < 2
+    likely = likely[:most] if stands_out else alike[:SHOWN]
     if not likely:
         return "No order of all policies has a probability of 1 % or more"
     told = "; ".join(
         f"{' > '.join(order.policies)} (probability {chance(order.probability)})"
         for order in likely
     )
+    if not stands_out:
+        return f"No order is clearly the most probable: {told}"
     return f"Most probable order{'s' if len(likely) > 1 else ''}: {told}"
 
 

@@ -53,8 +53,12 @@ def _short_grid(summary: Summary) -> Grid:
         row = [_short_cell(cells.get((policy.policy, task))) for task in tasks]
         means = [Text(_bare(percent(policy.mean_over_tasks))) for _ in mean]
         rows.append((Text(policy.policy), [*row, every, *means]))
+    true = any(cell.truth_rate is not None for cell in (*summary.cells, *summary.policies))
     return Grid(
-        "success rates, %: world model|truth", "policy", [*tasks, all_tasks(summary), *mean], rows
+        f"success rates, %{': world model|truth' if true else ''}",
+        "policy",
+        [*tasks, all_tasks(summary), *mean],
+        rows,
     )
 
 

@@ -269,7 +269,9 @@ def test_names_of_states_are_held_against_relabelling(
     found = LeRobotSource(tmp_path, SourceOptions(convention="bridge_v2")).read("episode_000000")
     spec = convention("bridge_v2")
     if not names:
-        with pytest.raises(InputError, match="nothing says whether its states are the robot's pose"):
+        with pytest.raises(
+            InputError, match="nothing says whether its states are the robot's pose"
+        ):
             to_episode(found, spec, TimeRule(relabel=True))
         return
     with pytest.raises(

@@ -38,7 +38,9 @@ def test_actions_become_the_worlds() -> None:
     assert first_action("libero_openvla", "libero", 0.1)[6] == 1.0
 
 
-@pytest.mark.parametrize(("source", "target"), [*CONVERSIONS, *(pair[::-1] for pair in CONVERSIONS)])
+@pytest.mark.parametrize(
+    ("source", "target"), [*CONVERSIONS, *(pair[::-1] for pair in CONVERSIONS)]
+)
 def test_every_conversion_says_what_it_does_and_what_it_was(source: str, target: str) -> None:
     own, world = convention(source), convention(target)
     policy = spoken_in(FakePolicy(spec=own), replace(world, rate_hz=own.rate_hz))
