@@ -91,7 +91,7 @@ def test_some_trials_failed(
 ) -> None:
     assert ended(monkeypatch, evaluated(tmp_path, [Broken(), FakePolicy(name="sound")])) == 4
     assert "1 trial failed, 0 not started" in (said := capsys.readouterr().err)
-    assert "RuntimeError: CUDA out of memory (1 x)" in said
+    assert "RuntimeError: CUDA out of memory at " in said and " (1 x)" in said
     # the same run, fixed
     assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy(), FakePolicy(name="sound")])) == 0
 

@@ -136,9 +136,8 @@ def test_a_failed_trial_is_isolated_and_counted_apart(tmp_path: Path) -> None:
     _, records = read_log(tmp_path / "log.jsonl")
     failed = [record for record in records if record.failure_reason]
     assert [record.attempt for record in failed] == list(range(1, ATTEMPTS + 1))
-    assert {record.task for record in failed} == {"a/1"} and failed[
-        0
-    ].failure_reason == "ConnectionError: server gone"
+    assert {record.task for record in failed} == {"a/1"}
+    assert str(failed[0].failure_reason).startswith("ConnectionError: server gone at test_run.py")
     cell = next(cell for cell in summary.cells if cell.task == "a")
     assert (cell.trials, cell.failed, cell.unscored, cell.successes) == (2, 1, 0, 2)
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import json
+import re
+from functools import partial
+
+import numpy as np
 import pytest
 
 from worldgym.errors import BudgetSpent
+from worldgym.io.files import read_json
 from worldgym.io.user_code import Failure, attempt
 
 
@@ -11,7 +17,30 @@ def test_whatever_other_code_raises_is_a_failure_with_words() -> None:
         raise KeyError("front")
 
     found = attempt(breaks)
-    assert isinstance(found, Failure) and found.reason == "KeyError: 'front'"
+    assert isinstance(found, Failure)
+    assert found.reason == "KeyError: 'front' at test_user_code.py, line 17"
+
+
+def test_a_reason_names_the_users_own_line() -> None:
+    """Not that of NumPy, Python or this package, where the error came up."""
+
+    def through_numpy() -> None:
+        np.load("absent.npy")
+
+    def through_us() -> None:
+        read_json([], "a list")  # type: ignore[arg-type]
+
+    def two_lines() -> None:
+        raise ValueError("bad\nand more")
+
+    reasons = [attempt(call) for call in (through_numpy, through_us, two_lines)]
+    places = [re.findall(r" at (.*), line \d+", getattr(one, "reason", "")) for one in reasons]
+    assert places == [["test_user_code.py"]] * 3
+    assert getattr(reasons[2], "reason", "").endswith("\nand more")
+    inside = attempt(lambda: json.loads("{"))
+    assert isinstance(inside, Failure) and "at test_user_code.py" in inside.reason
+    plain = attempt(partial(json.loads, "{"))
+    assert isinstance(plain, Failure) and " at " not in plain.reason
 
 
 @pytest.mark.parametrize(("code", "words"), [(3, "3"), (None, ""), ("usage: x", "'usage: x'")])

@@ -127,9 +127,8 @@ def test_a_judge_that_breaks_on_some_videos(
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
     ]
-    assert (
-        rows[0].keys() == {"video", "known", "broken"}
-        and rows[0]["broken"] == "RuntimeError: too dark"
+    assert rows[0].keys() == {"video", "known", "broken"} and rows[0]["broken"].startswith(
+        "RuntimeError: too dark at test_calibrate.py, line "
     )
     print_calibration(figures)
     assert "2 on which the judge failed" in " ".join(capsys.readouterr().out.split())

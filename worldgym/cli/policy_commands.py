@@ -83,8 +83,9 @@ class CheckPolicy:
 
     def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
-        from worldgym.policies.load_policy import load_policy
+        from worldgym.policies.load_policy import given_name, load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
+        from worldgym.policies.wire.address import is_address
         from worldgym.testing.policy_conformance import check_and_time, with_recorded
         from worldgym.types import ONE_VIEW
         from worldgym.world.world_source import load_world
@@ -109,9 +110,10 @@ class CheckPolicy:
         else:
             _print(report)
         if report.broken:
+            or_address = " or its address" if is_address(given_name(self.policy)[1]) else ""
             raise InputError(
                 f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; fix "
-                f"the policy or its address"
+                f"the policy{or_address}"
             )
 
 
@@ -131,13 +133,14 @@ def _print(report: PolicyReport) -> None:
     )
     for heading in ("rule", "", "complaint"):
         rules.add_column(heading, overflow="fold")
+    shown = set[str]()
     for outcome in report.outcomes:
-        broken = outcome.complaint is not None
-        rules.add_row(
-            outcome.rule,
-            Text("broken", "red") if broken else Text("passed", "green"),
-            Text(outcome.complaint or ""),
-        )
+        if outcome.complaint is None:
+            rules.add_row(outcome.rule, Text("passed", "green"), "")
+        elif outcome.complaint not in shown:  # one cause may break several rules
+            shown.add(outcome.complaint)
+            alike = [each.rule for each in report.outcomes if each.complaint == outcome.complaint]
+            rules.add_row(";\n".join(alike), Text("broken", "red"), Text(outcome.complaint))
     console.print(rules)
     if report.compared:
         changed = any(own != told for own, told, _ in report.compared.values())

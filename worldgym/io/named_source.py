@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 from worldgym.io.files import digest_of_files, sha256_file
 
 SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
@@ -70,9 +70,10 @@ class NamedSource:
 
     def check_options(self, *known: str) -> None:
         if unknown := [name for name in self.options if name not in known]:
+            hint = did_you_mean(unknown[0], known)
             raise InputError(
-                f'{self.what} "{self.text}": the unknown option "{unknown[0]}"; options are '
-                f"{', '.join(known)}"
+                f'{self.what} "{self.text}": the unknown option "{unknown[0]}"{hint}; options are '
+                f"{', '.join(known) or 'none'}"
             )
 
     def needed(self, name: str, what: str) -> str:

@@ -4,8 +4,8 @@ members of a protocol."""
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,24 @@ def made_by(source: NamedSource) -> Any:
             f"it has {', '.join(made_here)}" if made_here else "it defines no function and no class"
         )
         raise InputError(f'{who}: {source.kind} has no function "{source.place}"; {offered}')
+    _check_options(source, factory)
     return _called(lambda: factory(**source.options), f"{who}: {source.place} failed")
+
+
+def _check_options(source: NamedSource, factory: Callable[..., Any]) -> None:
+    """InputError for options that the factory does not take, and for one that it needs."""
+    signature = attempt(lambda: inspect.signature(factory))
+    if isinstance(signature, Failure):  # of a compiled one nothing is known
+        return
+    kinds = inspect.Parameter
+    named = (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    taken = {name: one for name, one in signature.parameters.items() if one.kind in named}
+    any_name = any(one.kind is kinds.VAR_KEYWORD for one in signature.parameters.values())
+    if not any_name:
+        source.check_options(*taken)
+    for name, one in taken.items():
+        if one.default is kinds.empty:
+            source.needed(name, f'the "{name}" that {source.place} needs')
 
 
 def files_of(source: NamedSource, made: object) -> list[Path]:
@@ -74,17 +91,11 @@ def fault_of(made: object, values: Mapping[str, type], calls: Sequence[str]) -> 
 
 
 def _called(call: Callable[[], Any], complaint: str) -> Any:
-    """InputError with the complaint, the exception and the line that raised it. Our own errors
-    pass."""
+    """InputError with the complaint, the exception and the user's line that led to it. Our own
+    errors pass."""
     answer = attempt(call)
     if isinstance(answer, Failure):
         if isinstance(answer.error, WorldGymError):
             raise answer.error
-        last = traceback.extract_tb(answer.error.__traceback__)[-1]
-        place = (
-            f" at {last.filename}, line {last.lineno}" if not last.filename.startswith("<") else ""
-        )
-        raise InputError(
-            f"{complaint} ({' '.join(answer.reason.split())}{place})"
-        ) from answer.error
+        raise InputError(f"{complaint} ({' '.join(answer.reason.split())})") from answer.error
     return answer

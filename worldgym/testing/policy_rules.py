@@ -14,6 +14,7 @@ import numpy as np
 
 from worldgym.actions.pose import unsound
 from worldgym.policies.observations import observe
+from worldgym.policies.own.action_bounds import answer_of
 from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs, Observation, Policy
 from worldgym.testing.rules import FAKE_SPEC, SEEDS, Shape, check_form, check_spec, require
 from worldgym.types import Actions, ActionSpec, Task, Trial
@@ -157,7 +158,7 @@ def _roll_out(policy: Policy[State], trials: Sequence[Trial], detour: bool = Fal
         seen = [_observe(policy, trial, call) for trial in trials]
         if detour:
             policy.act(states, [_observe(policy, trial, call, negative=True) for trial in trials])
-        states, actions = policy.act(states, seen)
+        states, actions = answer_of(policy, states, seen)
         check_form(
             who, "act", actions, (len(trials), policy.chunk, policy.spec.size), np.dtype(np.float32)
         )

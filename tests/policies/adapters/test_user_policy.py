@@ -55,6 +55,13 @@ class Needless(Half):
     @property
     def needs(self):
         raise RuntimeError("later")
+
+def needs_weights(weights, level=1):
+    return GOOD
+
+def passes_on():
+    import json
+    return json.loads("{")
 """
 
 
@@ -83,7 +90,11 @@ def test_a_factory_is_called_with_its_options(module: str) -> None:
         ("LIST", 'has no function "LIST"'),
         ("raises", r"raises failed \(KeyError: 'weights' at .*{}\.py, line 19\)$"),
         ("refuses", "^weights/: no such folder$"),
-        ("make?colour=red", r"make failed \(TypeError: .*colour"),
+        ("make?colour=red", 'the unknown option "colour"; options are level$'),
+        ("make?levle=1", r'"levle" \(did you mean level\?\); options are level$'),
+        ("zero?level=1", 'the unknown option "level"; options are none$'),
+        ("needs_weights", r'not say the "weights" that needs_weights needs: add \?weights=\.\.\.$'),
+        ("passes_on", r"passes_on failed \(JSONDecodeError: .* at {}\.py, line 49\)$"),
         (
             "make?level=far",
             r"make failed \(ValueError: could not convert string to float: 'far' at",
@@ -94,7 +105,7 @@ def test_a_factory_is_called_with_its_options(module: str) -> None:
         ("zero", 'whose "chunk" is 0; a call returns 1 action or more'),
         ("wordy", 'whose "chunk" is str, not int'),
         ("Half", 'returned Half, which has no method "act"'),
-        ("Needless", r'whose "needs" cannot be read \(RuntimeError: later\)'),
+        ("Needless", r'whose "needs" cannot be read \(RuntimeError: later at {}\.py, line 42\)'),
     ],
 )
 def test_what_does_not_work_gets_one_sentence(module: str, place: str, complaint: str) -> None:

@@ -1,11 +1,21 @@
 import contextlib
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldgym.policies.own.action_bounds import PolicyFault, commanded, from_unit, to_unit
+from worldgym.policies.own.action_bounds import (
+    PolicyFault,
+    answer_of,
+    commanded,
+    from_unit,
+    to_unit,
+)
+from worldgym.policies.policy_protocol import Observation
+from worldgym.testing import FakePolicy
 from worldgym.types import Actions, ActionSpec
 
 SPEC = ActionSpec(
@@ -64,3 +74,26 @@ def test_what_comes_back_lies_in_the_bounds(numbers: list[float]) -> None:
     with contextlib.suppress(PolicyFault):
         held, _ = commanded(answer(*numbers), (1, 1, 2), SPEC, "p")
         assert (np.float32(SPEC.low) <= held).all() and (held <= np.float32(SPEC.high)).all()
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (None, "act returned nothing; it returns "),
+        (np.zeros((1, 1, 2), np.float32), "act returned a ndarray of 1; "),
+        ({"actions": 1}, "act returned a dict of 1; "),
+        (([0], [0], [0]), "act returned a tuple of 3; "),
+        ((None, np.zeros((1, 1, 2))), "act returned nothing as states of 1 trials; "),
+        (([], np.zeros((1, 1, 2))), "act returned a list of 0 as states of 1 trials; "),
+        (([0], [[[0.0, 0.0]]]), "its actions are a list of 1; "),
+    ],
+)
+def test_an_answer_of_another_kind_says_what_is_due(returned: object, said: str) -> None:
+    class Odd(FakePolicy):
+        def act(self, states: object, observations: object) -> Any:
+            return returned
+
+    seen = Observation(np.zeros((4, 4, 3), np.uint8), "go", 0)
+    with pytest.raises(PolicyFault, match=re.escape(f"policy fake-policy: {said}")) as caught:
+        answer_of(Odd(), [0], [seen])
+    assert "it returns (new states, actions [B, chunk, A])" in str(caught.value)

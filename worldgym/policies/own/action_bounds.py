@@ -3,7 +3,7 @@ answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -55,6 +55,31 @@ def to_unit(actions: Actions, spec: ActionSpec) -> Actions:
     return np.clip(2.0 * (actions - low) / (high - low) - 1.0, -1.0, 1.0).astype(np.float32)
 
 
+def answer_of(
+    policy: Policy[Any], states: Sequence[Any], observations: Sequence[Observation]
+) -> tuple[list[Any], Actions]:
+    """`policy.act`. PolicyFault where it returns something else than new states and an array."""
+    answer: object = policy.act(states, observations)
+    due = "it returns (new states, actions [B, chunk, A])"
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise PolicyFault(f"policy {policy.name}: act returned {_kind(answer)}; {due}")
+    after, chunk = answer
+    if not isinstance(after, Sized) or len(after) != len(observations):
+        states_of = f"{_kind(after)} as states of {len(observations)} trials"
+        raise PolicyFault(f"policy {policy.name}: act returned {states_of}; {due}")
+    if not hasattr(chunk, "shape"):
+        raise PolicyFault(f"policy {policy.name}: its actions are {_kind(chunk)}; {due}")
+    return after, chunk  # type: ignore[return-value]  # of a length, as the states are
+
+
+def _kind(value: object) -> str:
+    """ "nothing", "a dict", "a tuple of 3"."""
+    if value is None:
+        return "nothing"
+    size = f" of {len(value)}" if isinstance(value, Sized) else ""
+    return f"a {type(value).__name__}{size}"
+
+
 def commanded(
     chunk: Actions, shape: tuple[int, int, int], spec: ActionSpec, who: str
 ) -> tuple[Actions, Outside]:
@@ -97,7 +122,7 @@ def acted(
     if isinstance(policy, Bounding):
         after, chunk, within = policy.act_within(states, observations)
     else:
-        after, chunk = policy.act(states, observations)
+        after, chunk = answer_of(policy, states, observations)
     due = (len(observations), policy.chunk, policy.spec.size)
     held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
     return after, held, outside if within is None else outside | within
