@@ -64,8 +64,8 @@ class Evaluate:
     trials: int
     """trials per task group; initial frames in order, then again with fresh noise"""
     judge: JudgePlace
-    """checkpoint of a judge, judge.toml (a model behind a server), or "later": people label the
-    finished videos"""
+    """checkpoint of a judge, judge.toml (a model behind a server), "later": people label the
+    finished videos, or your own MODULE:FACTORY"""
     out: RunPlace
     """run folder: log, videos, summary.json and report.html; or a folder of an object store,
     s3://BUCKET/FOLDER (docs/cluster)"""

@@ -21,7 +21,7 @@ from worldgym.io.files import check_apart
 from worldgym.io.migration import found_beside
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.load_judge import load_judge
+from worldgym.judges.load_judge import code_of_judge, load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.posed import JOINT_MODES, PosedPolicy
@@ -89,7 +89,10 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
     if isinstance(judge, str | Path):
-        judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
+        named = judge
+        judge = load_judge(named, sources.judge_budget_usd, device=sources.device)
+        if code := code_of_judge(named, judge):
+            settings["judge_code"] = code
     place = _folder_of(sources.world) if isinstance(world, DiffusionWorld) else None
     trust = config.trust or (None if place is None else _trust_beside(place))
     chunk = max((known.policy.chunk for known in loaded), default=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,14 @@ from typing import Any
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_code import Failure, attempt
+
+
+FACTORY = re.compile(r"[\w.]+:\w+(\?.*)?", re.DOTALL)  # MODULE:FACTORY, perhaps with options
+
+
+def is_factory(source: str) -> bool:
+    """Whether it names code, and no file."""
+    return FACTORY.fullmatch(source) is not None and not os.path.exists(source)
 
 
 def made_by(source: NamedSource) -> Any:
@@ -85,7 +95,7 @@ def fault_of(made: object, values: Mapping[str, type], calls: Sequence[str]) -> 
         if not isinstance(value, kind) or isinstance(value, bool):
             return f'whose "{name}" is {type(value).__name__}, not {kind.__name__}'
         if isinstance(value, int) and value < 1:
-            return f'whose "{name}" is {value}; a call returns 1 action or more'
+            return f'whose "{name}" is {value}; give 1 or more'
     missing = [name for name in calls if not callable(getattr(made, name, None))]
     return f'which has no method "{missing[0]}"' if missing else None
 

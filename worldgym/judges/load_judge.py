@@ -1,16 +1,20 @@
 """Judges by path: a checkpoint folder, a description of a model behind a server (.toml), human
-labels (.jsonl), or "later"."""
+labels (.jsonl), "later", or MODULE:FACTORY of the user's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from worldgym.errors import InputError
-from worldgym.io.bundled import bundled
+from worldgym.errors import InputError, did_you_mean
+from worldgym.io.bundled import NAME, bundled
 from worldgym.io.devices import resolve_device
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_factory import fault_of, files_of, is_factory, made_by
 from worldgym.judges.judge_protocol import Judge
 
 LATER = "later"
+JUDGE_VALUES = {"name": str, "concurrency": int, "settings": Mapping}
 
 
 def load_judge(
@@ -19,8 +23,8 @@ def load_judge(
     finished: bool = False,
     device: str = "auto",
 ) -> Judge:
-    """The judge at a path, "bundled", or "later". CheckpointError or InputError if it is absent,
-    altered or no judge.
+    """The judge at a path, "bundled", "later", or MODULE:FACTORY. CheckpointError or InputError if
+    it is absent, altered or no judge.
 
     budget_usd: what it may cost; InputError for a judge that costs nothing.
     finished: it is to judge videos that lie on the disk, which alone people can have labelled;
@@ -28,7 +32,8 @@ def load_judge(
     device: of a classifier: see `resolve_device`."""
     device = resolve_device(device)
     path = bundled(path, "judge")
-    if path.suffix == ".toml":
+    own = is_factory(str(path))  # whose options may end like a file
+    if path.suffix == ".toml" and not own:
         from worldgym.judges.vlm import VlmConfig, VlmJudge
 
         return VlmJudge(VlmConfig.read(path), budget_usd)
@@ -38,6 +43,8 @@ def load_judge(
         from worldgym.judges.human_judges import LaterJudge
 
         return LaterJudge()
+    if own:
+        return own_judge(str(path))
     if path.suffix == ".jsonl":
         from worldgym.judges.human_judges import HumanJudge
 
@@ -48,6 +55,33 @@ def load_judge(
                 "`worldgym judge label` the run and `worldgym judge rejudge` it with its labels"
             )
         return HumanJudge.read(path)
+    if not path.is_dir():
+        raise InputError(
+            f'no judge "{path}"{did_you_mean(str(path), [NAME, LATER])}: give the folder of a '
+            f'checkpoint, "{NAME}", a judge.toml (a model behind a server), labels.jsonl (of '
+            f'people), "{LATER}", or MODULE:FACTORY of your own'
+        )
     from worldgym.judges.classifier import ClassifierJudge
 
     return ClassifierJudge.load(path, device)
+
+
+def own_judge(text: str) -> Judge:
+    """What the factory returns, see `made_by`. InputError in one sentence where it is no judge."""
+    source = NamedSource.parse(text, "judge")
+    judge: Judge = made_by(source)
+    if fault := fault_of(judge, JUDGE_VALUES, ("__call__",)):
+        raise InputError(
+            f'judge "{text}": {source.place} returned {type(judge).__name__}, {fault} (see '
+            f"docs/judges.md)"
+        )
+    return judge
+
+
+def code_of_judge(source: str | Path, judge: Judge) -> str:
+    """Digest of the source and the files that a judge of the user's own is made of, see
+    `NamedSource.code`; "" of others."""
+    if not is_factory(str(source)):
+        return ""
+    named = NamedSource.parse(str(source), "judge")
+    return named.code(files_of(named, judge))

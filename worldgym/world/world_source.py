@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError
-from worldgym.io.bundled import bundled
+from worldgym.errors import InputError, did_you_mean
+from worldgym.io.bundled import NAME, bundled
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import fault_of, files_of, made_by
+from worldgym.io.user_factory import fault_of, files_of, is_factory, made_by
 from worldgym.types import ActionSpec
 from worldgym.world.capabilities import Capabilities, WorldCard
 from worldgym.world.wire.served_world import connect_world, is_served
 from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
-FACTORY = re.compile(r"[\w.]+:\w+(\?.*)?", re.DOTALL)
 VALUES = {
     "name": str,
     "spec": ActionSpec,
@@ -42,7 +39,13 @@ def load_world(
                 f"--embodiment chooses a robot of a checkpoint, and {text} is not a checkpoint"
             )
         return connect_world(text) if is_served(text) else own_world(text)
-    return load_diffusion_world(bundled(source, "world"), device=device, embodiment=embodiment)
+    place = bundled(source, "world")
+    if not place.is_dir():
+        raise InputError(
+            f'no world "{text}"{did_you_mean(text, [NAME])}: give the folder of a checkpoint, '
+            f'"{NAME}", ws://HOST:PORT, or MODULE:FACTORY of your own'
+        )
+    return load_diffusion_world(place, device=device, embodiment=embodiment)
 
 
 def code_of_world(source: str | Path, world: World[Any]) -> str:
@@ -57,9 +60,7 @@ def code_of_world(source: str | Path, world: World[Any]) -> str:
 
 def is_foreign(source: str) -> bool:
     """Whether a source names no checkpoint."""
-    return is_served(source) or (
-        FACTORY.fullmatch(source) is not None and not os.path.exists(source)
-    )
+    return is_served(source) or is_factory(source)
 
 
 def own_world(text: str) -> World[Any]:

@@ -102,7 +102,7 @@ def test_a_factory_is_called_with_its_options(module: str) -> None:
         ("make?level", "options look like"),
         ("make?level=1&level=2", "given twice"),
         ("nothing", """returned NoneType, whose "name" cannot be read \\(AttributeError"""),
-        ("zero", 'whose "chunk" is 0; a call returns 1 action or more'),
+        ("zero", 'whose "chunk" is 0; give 1 or more'),
         ("wordy", 'whose "chunk" is str, not int'),
         ("Half", 'returned Half, which has no method "act"'),
         ("Needless", r'whose "needs" cannot be read \(RuntimeError: later at {}\.py, line 42\)'),
