@@ -9,6 +9,8 @@ import pytest
 import worldgym as wg
 from worldgym.cli import parsed
 from worldgym.errors import InputError
+from worldgym.io.files import write_atomic
+from worldgym.io.jsonl import LineFile
 from worldgym.io.output_folder import check_output, check_run_folder
 from worldgym.io.run_log import LOG_NAME
 
@@ -38,6 +40,15 @@ def test_a_run_is_not_made_among_its_tasks(
     with pytest.raises(InputError, match=said):  # before anything is loaded or written
         wg.evaluate("absent", "absent", "p/tasks", "absent", out=out, trials=1)
     assert not list(tmp_path.rglob(LOG_NAME))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match="--out is a file; give a folder"):
+        check_run_folder(tmp_path / "notes.txt", [], [])
+    for write in (lambda path: write_atomic(path, b""), LineFile):
+        with pytest.raises(InputError, match=r"notes\.txt is a file; choose a writable folder"):
+            write(tmp_path / "notes.txt" / "a" / "b")
 
 
 def test_a_run_that_was_begun_around_its_tasks_goes_on(tmp_path: Path) -> None:

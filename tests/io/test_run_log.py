@@ -299,7 +299,7 @@ def test_without_resume_an_old_log_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_log(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="holds no run"):
         read_log(tmp_path / LOG_NAME)
     (tmp_path / LOG_NAME).write_bytes(b"")
     with pytest.raises(InputError, match="no header"):

@@ -26,7 +26,8 @@ def read_csv(
             if missing:
                 raise unreadable(
                     path,
-                    f"lacks the column {missing[0]}; its first line must name {', '.join(columns)}",
+                    f"lacks the column {missing[0]}; its first line must name {', '.join(columns)}"
+                    f"{_as_read(reader.fieldnames or (), missing[0])}",
                 )
             wanted = [*columns, *optional]
             return [
@@ -37,3 +38,14 @@ def read_csv(
         raise InputError(
             f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8"
         ) from error
+
+
+def _as_read(names: Sequence[str], missing: str) -> str:
+    """What a table's first line holds instead of a column, for the error."""
+    first = clean(", ".join(names))[:200]
+    if (mark := next((mark for mark in ";\t|" if mark in first), None)) and len(names) == 1:
+        kind = "tabs" if mark == "\t" else f'"{mark}"'
+        return f", separated by commas; they are separated by {kind} there"
+    if near := next((name for name in names if name.strip().lower() == missing), None):
+        return f', in small letters; there it is "{clean(near)}"'
+    return f"; there it is {first}" if first else ", but it is empty"

@@ -75,6 +75,14 @@ def unreadable(path: Path, problem: str) -> InputError:
     return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
+def no_place(path: Path, error: OSError) -> InputError:
+    """What to raise where a file cannot be begun: that something else stands where its folder would
+    be, or what the system says."""
+    if file := next((folder for folder in path.parents if folder.is_file()), None):
+        return InputError(f"cannot write {path}: {file} is a file; choose a writable folder")
+    return InputError(f"cannot write {path}: {error.strerror}; choose a writable folder")
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """`atomic_file` for bytes that are available."""
     with atomic_file(path) as file:
@@ -135,9 +143,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _beside(path)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; choose a writable folder"
-        ) from error
+        raise no_place(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

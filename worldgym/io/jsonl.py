@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
-from worldgym.io.files import not_fetched
+from worldgym.io.files import no_place, not_fetched
 from worldgym.io.text import cleaned
 
 CHECKSUM = "crc32"  # of the bytes before its comma
@@ -80,9 +80,7 @@ class LineFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
-            raise InputError(
-                f"cannot write {path}: {error.strerror}; choose a writable folder"
-            ) from error
+            raise no_place(path, error) from error
         self.close = weakref.finalize(self, os.close, self._handle)
         self._size: int | None = None  # up to the last newline; known from the first append on
         try:

@@ -27,6 +27,8 @@ def check_run_folder(out: Path, tasks: object, parts: Iterable[tuple[str, object
     """`check_output` of a run, which is not begun around its tasks either, nor in the folder of
     another part.   parts: ("world", its place), ..."""
     check_output(out, tasks)
+    if out.is_file():
+        raise InputError(f"{out}: --out is a file; give a folder")
     folder = _folder(tasks, "tasks")
     begun = (out / LOG_NAME).exists()
     if folder is not None and folder.is_relative_to(out.resolve()) and not begun:

@@ -15,6 +15,7 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.io.attempts import TrialKey, Tried
 from worldgym.io.jsonl import Line, LineFile, each_line, line_at
+from worldgym.io.missing_run import missing_run
 from worldgym.io.run_growth import growth_difference, joined_header, trials_of
 from worldgym.io.run_outcomes import AttemptCost, TrialOutcome
 from worldgym.io.run_records import DEVICE_SETTING, ENGINE_KEY, RunHeader, TrialRecord
@@ -223,6 +224,8 @@ def record_at(path: Path, start: int) -> TrialRecord:
 def _log_lines(path: Path) -> tuple[RunHeader, Iterator[Line]]:
     """The header, and the lines of attempts, each of them of a policy that the header names, and
     with a checksum where the log's version has them."""
+    if path.name == LOG_NAME and not path.exists():
+        raise missing_run(path)
     lines = each_line(path, WHAT, REMEDY)
     first = next(lines, None)
     header = _header(path, first)

@@ -3,6 +3,7 @@ members of a protocol."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
@@ -16,7 +17,6 @@ from worldgym.errors import InputError, WorldGymError
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_code import Failure, attempt
 
-
 FACTORY = re.compile(r"[\w.]+:\w+(\?.*)?", re.DOTALL)  # MODULE:FACTORY, perhaps with options
 
 
@@ -25,11 +25,28 @@ def is_factory(source: str) -> bool:
     return FACTORY.fullmatch(source) is not None and not os.path.exists(source)
 
 
+def check_no_module(what: str, text: str) -> None:
+    """InputError for a Python file where MODULE:FACTORY is due, with what may stand for FACTORY."""
+    path = Path(text.partition(":")[0])
+    if path.suffix != ".py" or not path.is_file():
+        return
+    tree = attempt(lambda: ast.parse(path.read_text(encoding="utf-8")))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    body = () if isinstance(tree, Failure) else tree.body
+    has = [one.name for one in body if isinstance(one, kinds) and not one.name.startswith("_")]
+    shown = f" (it has {', '.join(has)})" if has else ""
+    elsewhere = "" if path.parent == Path() else f" and start it in the folder {path.parent}"
+    raise InputError(
+        f'{what} "{text}": {path} is a file; write {path.stem}:FACTORY{elsewhere}{shown}'
+    )
+
+
 def made_by(source: NamedSource) -> Any:
     """What the factory returns, called with the options as texts. The module is looked for in the
     current folder too.
 
     InputError in one sentence where the module or the factory is not what it should be."""
+    check_no_module(source.what, source.text)
     who = f'{source.what} "{source.text}"'
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

@@ -10,7 +10,7 @@ from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import NAME, bundled
 from worldgym.io.devices import resolve_device
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import fault_of, files_of, is_factory, made_by
+from worldgym.io.user_factory import check_no_module, fault_of, files_of, is_factory, made_by
 from worldgym.judges.judge_protocol import Judge
 
 LATER = "later"
@@ -56,6 +56,7 @@ def load_judge(
             )
         return HumanJudge.read(path)
     if not path.is_dir():
+        check_no_module("judge", str(path))
         raise InputError(
             f'no judge "{path}"{did_you_mean(str(path), [NAME, LATER])}: give the folder of a '
             f'checkpoint, "{NAME}", a judge.toml (a model behind a server), labels.jsonl (of '

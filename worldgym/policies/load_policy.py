@@ -15,7 +15,7 @@ from worldgym.io.bundled import BUNDLE, bundled_policies
 from worldgym.io.checkpoint import fingerprint, load_any
 from worldgym.io.devices import resolve_device
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import files_of
+from worldgym.io.user_factory import check_no_module, files_of
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.disturbed_policy import disturbed_as_saved
 from worldgym.policies.adapters.user_policy import own_policy
@@ -122,6 +122,7 @@ def _from_folder(source: str, device: str, apart: bool) -> Loaded:
         else Path(source)
     )
     if not os.path.isdir(folder):
+        check_no_module("policy", source)
         hint = did_you_mean(source, ["still", "random", *bundled_policies()])
         raise InputError(
             f'no policy "{source}"{hint}: give "still", "random", the folder of a policy '

@@ -8,7 +8,7 @@ from typing import Any
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import NAME, bundled
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import fault_of, files_of, is_factory, made_by
+from worldgym.io.user_factory import check_no_module, fault_of, files_of, is_factory, made_by
 from worldgym.types import ActionSpec
 from worldgym.world.capabilities import Capabilities, WorldCard
 from worldgym.world.wire.served_world import connect_world, is_served
@@ -41,6 +41,7 @@ def load_world(
         return connect_world(text) if is_served(text) else own_world(text)
     place = bundled(source, "world")
     if not place.is_dir():
+        check_no_module("world", text)
         raise InputError(
             f'no world "{text}"{did_you_mean(text, [NAME])}: give the folder of a checkpoint, '
             f'"{NAME}", ws://HOST:PORT, or MODULE:FACTORY of your own'
