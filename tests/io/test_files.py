@@ -21,7 +21,6 @@ from worldgym.io.files import (
     cache_folder,
     check_apart,
     read_array,
-    read_csv,
     read_json,
     read_toml,
     sha256_file,

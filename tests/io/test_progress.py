@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worldgym.io.progress import progress
+from worldgym.io.progress import progress, told_if_slow
 
 
 def test_items_come_through_in_order_and_lazily(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,14 +25,14 @@ def test_items_come_through_in_order_and_lazily(capsys: pytest.CaptureFixture[st
 
 def test_lines_come_while_one_item_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
     said = []
-    for item in progress("ab", 2, "rolling out", "batch", every=0.01):
+    for item in progress("ab", 8, "rolling out", "trial", every=0.01, size=lambda item: 4):
         until = time.monotonic() + 20.0
         while not (line := capsys.readouterr().err.partition("\n")[0]) and time.monotonic() < until:
             time.sleep(0.01)
         said.append((item, line))
     assert [re.sub(r"\d+ s$", "S", line) for _, line in said] == [
-        "rolling out: 0 of 2 (batch), S",
-        "rolling out: 1 of 2 (batch), S",
+        "rolling out: 0 of 8 trials, S",
+        "rolling out: 4 of 8 trials, S",
     ]
 
 
@@ -52,3 +52,17 @@ def test_nothing_is_said_after_the_end() -> None:
     assert len(told()) == 1
     left.close()  # whoever stops listening in the middle
     assert told() == []
+
+
+def test_a_bar_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert list(progress("ab", 8, "rolling out", "trial", size=lambda item: 4)) == ["a", "b"]
+
+
+def test_only_what_is_slow_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with told_if_slow("loading the world", after=30.0):
+        pass
+    assert capsys.readouterr().err == ""
+    with told_if_slow("loading the world", after=0.01):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "loading the world\n"

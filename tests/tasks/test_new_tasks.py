@@ -69,6 +69,7 @@ def test_an_instruction_for_those_that_have_none(tmp_path: Path) -> None:
         )
     )
     assert names == ["push-it/test-000", "push-it/train-002"] and list(skipped) == ["train-001"]
+    assert all(not reason.startswith(name) for name, reason in skipped.items())
     with pytest.raises(InputError, match=r"001\.mp4"):
         new_tasks(
             NewTasks(

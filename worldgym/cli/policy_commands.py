@@ -83,6 +83,7 @@ class CheckPolicy:
 
     def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
+        from worldgym.io.progress import told_if_slow
         from worldgym.policies.load_policy import given_name, load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
         from worldgym.policies.wire.address import is_address
@@ -92,8 +93,9 @@ class CheckPolicy:
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
-        world = load_world(self.world, device="cpu") if self.world else None
         store = EpisodeStore(self.data) if self.data else None
+        with told_if_slow("loading the world"):
+            world = load_world(self.world, device="cpu") if self.world else None
         spec = world.spec if world else store.spec if store is not None else None
         policy = load_policy(self.policy, spec, self.device)
         shape = (
@@ -148,8 +150,8 @@ def _print(report: PolicyReport) -> None:
         specs = Table("", "policy", *becomes, "world", box=box.SIMPLE_HEAD)
         for name, (own, told, theirs) in report.compared.items():
             style = "" if told == theirs else "red"
-            shown = [own, told, theirs] if changed else [own, theirs]
-            specs.add_row(Text(name, style), *(Text(_words(value)) for value in shown))
+            sides = [own, told, theirs] if changed else [own, theirs]
+            specs.add_row(Text(name, style), *(Text(_words(value)) for value in sides))
         console.print(specs)
     for change in report.changes:
         console.print(Text(change))

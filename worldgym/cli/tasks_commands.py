@@ -14,10 +14,11 @@ from worldgym.io.text import amount
 
 @dataclass(frozen=True, kw_only=True)
 class New(ReadingOptions):
-    """Make tasks from the first frame of every episode of a dataset."""
+    """Make tasks from the first frame of every episode of a dataset, or one from a photo, which is
+    turned upright and cut to --size."""
 
     source: Positional[Path]
-    """folder (or HDF5 file) of the dataset; the format is detected"""
+    """folder (or HDF5 file) of the dataset, whose format is detected; or a photo (JPEG, PNG)"""
     out: Path
     """folder for the tasks"""
     partial_credit: str = ""

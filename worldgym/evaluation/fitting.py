@@ -232,7 +232,8 @@ def _size_to_change(who: str, view: str, frame: Frames, due: tuple[int, int, int
     if abs(ratio - 1.0) > SAME_SHAPE:
         what = f"a {view} frame" if view else "a frame"
         raise InputError(
-            f"{who} has {what} of {width} x {height}, and the world draws {due_width} x "
-            f"{due_height}, which is of another shape: cut the frame to it"
+            f"{who} has {what} of {width} x {height} (width x height), and the world draws "
+            f"{due_width} x {due_height}, which is of another shape: cut the frame to it, as  "
+            f"worldgym tasks new PHOTO --size {due_height} {due_width}  does"
         )
     return f"{width}x{height}"

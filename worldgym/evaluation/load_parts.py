@@ -19,6 +19,7 @@ from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
 from worldgym.io.files import check_apart
 from worldgym.io.migration import found_beside
+from worldgym.io.progress import told_if_slow
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import code_of_judge, load_judge
@@ -73,11 +74,9 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     """Loads what is no object yet, then `plan_evaluation`."""
     keep_freed_memory()
     sources = _on_known_devices(sources)
-    world = _world_of(sources)
     tasks = sources.tasks
     judge = sources.judge
     truth = config.truth
-    loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
     settings: dict[str, Any] = {}
     if sources.robot is not None:
         settings["robot"] = robot_digest(sources.robot)
@@ -88,6 +87,9 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         tasks = load_tasks(folder)
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
+    with told_if_slow("loading the world"):  # what is cheap to check comes first
+        world = _world_of(sources)
+    loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
     if isinstance(judge, str | Path):
         named = judge
         judge = load_judge(named, sources.judge_budget_usd, device=sources.device)

@@ -166,7 +166,9 @@ def _run_what_is_left(run: OpenRun, batches: Batches, ending: Ending) -> None:
             dog.fed()
 
     with Watchdog(stall_minutes) as dog, BatchFinisher(run.plan, write) as finisher:
-        for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
+        trials = sum(len(batch) for _, batch in batches)
+        shown = progress(begun, trials, "rolling out", "trial", size=lambda item: len(item[1]))
+        for policy, batch in shown:
             finisher.roll_out(run, policy, batch)
 
 
@@ -197,7 +199,11 @@ def _run_elsewhere(
         BatchWriter(run, dog.fed) as writer,
         closing(executor.run(remote_setup(run, load), jobs, watch)) as done,
     ):
-        for batch in progress(done, len(jobs), "rolling out", "batch"):
+        trials = sum(len(batch) for _, batch in there)
+        shown = progress(
+            done, trials, "rolling out", "trial", size=lambda batch: len(there[batch.number][1])
+        )
+        for batch in shown:
             writer.put(jobs[batch.number], batch)
             if batch.result is not None and batch.result.stop is not None:
                 raise batch.result.stop

@@ -56,6 +56,24 @@ def decode_image(data: bytes, where: str) -> Frames:
     return np.array(picture.convert("RGB"))
 
 
+def upright_picture(path: Path) -> Frames:
+    """uint8 [H, W, 3] of a photo. InputError for a file that is none of 8 bits."""
+    formats = ("JPEG", "PNG", "WEBP", "BMP")
+    picture = open_picture(path, str(path), formats, "a photo", "export it again as JPEG or PNG")
+    return np.array(picture.convert("RGB"))
+
+
+def cut_to_shape(frame: Frames, size: tuple[int, int]) -> Frames:
+    """The middle of the frame [H, W, 3], as much of it as has the ratio of `size` (height,
+    width)."""
+    height, width = frame.shape[:2]
+    due_height, due_width = size
+    kept_height = min(height, max(1, round(width * due_height / due_width)))
+    kept_width = min(width, max(1, round(height * due_width / due_height)))
+    top, left = (height - kept_height) // 2, (width - kept_width) // 2
+    return frame[top : top + kept_height, left : left + kept_width]
+
+
 def resized(frame: Frames, size: tuple[int, int] | None) -> Frames:
     """The frame [H, W, 3] at `size` (height, width), or as it is. The aspect may change: no part of
     the scene is cut off."""

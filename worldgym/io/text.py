@@ -15,8 +15,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def amount(number: int, noun: str) -> str:
-    """ "1 trial", "2 trials"."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    """ "1 trial", "2 trials", "2 batches"."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}" + ("" if number == 1 else plural)
 
 
 def clean(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`worldgym tasks new`: the first frames of a dataset become tasks."""
+"""`worldgym tasks new`: the first frames of a dataset, or a photo, become tasks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from worldgym.episodes.store import numbered_names
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.files import read_json
 from worldgym.io.progress import progress
+from worldgym.tasks.photo_task import is_photo, photo_frame
 from worldgym.tasks.task_folder import DEFAULT_STEPS
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Task
@@ -40,11 +41,13 @@ class NewTasks:
 
 
 def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
-    """One task per episode, grouped by instruction => (names of the tasks, skipped episode =>
-    reason). InputError for none."""
+    """One task per episode, grouped by instruction, or one of a photo => (names of the tasks,
+    skipped episode => reason). InputError for none."""
     if request.steps < 1:
         raise InputError(f"{request.steps} steps leave a policy nothing to do; give 1 or more")
     at_least("--limit", request.limit)
+    if is_photo(request.source):
+        return [_of_photo(request)], {}
     source = open_source(request.source, request.options)
     names: list[str] = []
     skipped: dict[str, str] = {}
@@ -59,7 +62,7 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
         except WorldGymError as error:
             if request.strict:
                 raise
-            skipped[listed.name] = str(error)
+            skipped[listed.name] = str(error).removeprefix(f"{listed.name}: ")
             continue
         write_task(request.out, task)
         names.append(task.name)
@@ -67,6 +70,27 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
         reason = next(iter(skipped.values()), "it lists no episode")
         raise InputError(f"{request.source}: gives no task ({reason})")
     return names, skipped
+
+
+def _of_photo(request: NewTasks) -> str:
+    """The name of the task that it became."""
+    photo, instruction = request.source, request.options.instruction
+    if not instruction.strip():
+        raise InputError(f"{photo}: say what is to be done there, with --instruction")
+    frame = photo_frame(photo, request.options)
+    group = slug(instruction)
+    (file,) = file_names([photo.stem])
+    extras = {"source": photo.name, "origin": hashlib.sha256(frame.tobytes()).hexdigest()[:12]}
+    name = next(
+        name
+        for name in numbered_names(f"{group}/{file}")
+        if _is_free(request.out / f"{name}.json", extras)
+    )
+    task = Task(
+        name, group, frame, instruction, request.steps, request.partial_credit, extras=extras
+    )
+    write_task(request.out, task)
+    return name
 
 
 def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> Task:

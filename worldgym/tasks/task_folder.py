@@ -17,7 +17,7 @@ of the released harness loads unchanged.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,6 +35,7 @@ from worldgym.io.text import clean
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
+OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".bmp", ".heic", ".gif", ".tif", ".tiff")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
@@ -55,10 +56,17 @@ def load_tasks(folder: str | Path) -> list[Task]:
     further = {name for name in images - texts if _main_of(name) in images & texts}
     images -= further
     if not images and not texts:
-        raise InputError(f"{folder}: holds no task; put NAME.png and NAME.json pairs there")
+        photo = _photo(folder.rglob("*"))
+        raise InputError(
+            f"{folder}: holds no task; " + (photo or "put NAME.png and NAME.json pairs there")
+        )
     if unpaired := sorted(images ^ texts):
         present, absent = (".png", ".json") if unpaired[0] in images else (".json", ".png")
         name = Path(unpaired[0]).name
+        place = folder / unpaired[0]
+        beside = (path for path in place.parent.iterdir() if path.stem == place.name)
+        if absent == ".png" and (photo := _photo(beside)):
+            raise InputError(f"{place}{present}: has no {name}.png beside it; {photo}")
         raise InputError(
             f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or "
             f"remove this one"
@@ -75,6 +83,17 @@ def load_tasks(folder: str | Path) -> list[Task]:
             f"hold; rename one"
         )
     return tasks
+
+
+def _photo(paths: Iterable[Path]) -> str:
+    """What to do with the first picture of another kind among the paths; "" where there is none."""
+    found = min((path for path in paths if path.suffix.lower() in OTHER_PICTURES), default=None)
+    if found is None:
+        return ""
+    return (
+        f"{found.name} is there, but pictures of tasks are PNG files: make a task of it with  "
+        f'worldgym tasks new {found} --instruction "..." --size HEIGHT WIDTH --out FOLDER'
+    )
 
 
 def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:

@@ -96,7 +96,7 @@ def test_their_actions_do_not_depend_on_how_many_a_call_returns(
             taken.append(actions)
         return np.concatenate(taken, axis=1)
 
-    other = policy.in_chunks(chunk)
+    other: Policy[Any] = policy.in_chunks(chunk)
     check_policy(other, (8, 8, 3))
     assert (other.chunk, policy.chunk) == (chunk, 1)
     np.testing.assert_array_equal(acted(other), acted(policy))
