@@ -37,7 +37,7 @@ def with_state_names(recording: Recording, names: Sequence[str]) -> Recording:
     if len(names) != recording.states.shape[1]:
         raise InputError(
             f"{recording.source}: a state has {recording.states.shape[1]} numbers, and "
-            f"--state-names names {len(names)}; give one name a number"
+            f"--state-names names {len(names)}; give one name per number"
         )
     facts = replace(recording.facts, state_names=tuple(names), no_pose="")
     return replace(recording, facts=facts)

@@ -18,12 +18,12 @@ from worldgym.types import Actions, ActionSpec, Trial
 
 
 class Unseeing:
-    """A policy that never looks: how many of its actions a call returns changes none of them."""
+    """A policy that never looks: the number that an answer holds changes none of its actions."""
 
     chunk = 1
 
     def in_chunks(self, chunk: int) -> Self:
-        """The same actions, so many a call."""
+        """The same actions, so many per call."""
         other = copy(self)
         other.chunk = chunk
         return other
