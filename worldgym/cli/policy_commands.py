@@ -94,7 +94,7 @@ class CheckPolicy:
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
         store = EpisodeStore(self.data) if self.data else None
-        with told_if_slow("loading the world"):
+        with told_if_slow("worldgym: loading the world"):
             world = load_world(self.world, device="cpu") if self.world else None
         spec = world.spec if world else store.spec if store is not None else None
         policy = load_policy(self.policy, spec, self.device)

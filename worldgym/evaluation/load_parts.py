@@ -87,7 +87,7 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         tasks = load_tasks(folder)
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
-    with told_if_slow("loading the world"):  # what is cheap to check comes first
+    with told_if_slow("worldgym: loading the world"):  # what is cheap to check comes first
         world = _world_of(sources)
     loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
     if isinstance(judge, str | Path):
