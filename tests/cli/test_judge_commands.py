@@ -63,7 +63,8 @@ def test_judge_again_calibrate_and_correct(
         capsys,
     )
     assert figures["counts"]["true_success"] == figures["counts"]["true_failure"] == 2
-    assert figures["robustness"]["blank"] == {"videos": 4, "successes": 0, "unscored": 4}
+    counts = {"videos": 4, "successes": 0, "unscored": 4, "broken": 0}
+    assert figures["robustness"]["blank"] == counts
     summary = printed(
         ["report", again, "--calibration", tmp_path / "c" / "calibration.json"], capsys
     )

@@ -124,7 +124,7 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "good against poor: good is better, +60.0 points" in said(["compare", run], capsys)
     answer = json.loads(said(["compare", run, "--json"], capsys))
     assert answer["comparisons"][0]["n"] == 40 and answer["ranking"]["policies"] == ["poor", "good"]
-    assert "log.jsonl" in fails(["compare", str(tmp_path)], capsys)
+    assert f"give one of them: {run}" in fails(["compare", str(tmp_path)], capsys)
 
 
 def ends(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:

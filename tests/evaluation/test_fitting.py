@@ -294,7 +294,9 @@ def test_a_frame_of_another_size_is_resized_and_flagged_and_of_another_shape_ref
     header, records = run(tmp_path / "run", big, FakePolicy(), TASKS[:2])
     assert header.config["resized"] == {"a/one": "12x8", "a/three": "12x8"}
     assert all(RESIZED in r.flags for r in records)
-    with pytest.raises(InputError, match="a frame of 12 x 8, and the world draws 16 x 16"):
+    with pytest.raises(
+        InputError, match=r"a frame of 12 x 8 \(width x height\), and the world draws 16 x 16"
+    ):
         run(tmp_path / "no", FakeWorld(frame_shape=(16, 16, 3), views=THREE), FakePolicy())
 
 
@@ -403,7 +405,9 @@ def test_every_view_is_resized_by_itself_and_it_is_said(given: Task, told: str |
 
 def test_a_further_view_of_another_shape_is_refused() -> None:
     for main in ((8, 12), (16, 24)):
-        with pytest.raises(InputError, match="a wrist frame of 40 x 16, and the world draws 12"):
+        with pytest.raises(
+            InputError, match=r"a wrist frame of 40 x 16 \(width x height\), and the world draws 12"
+        ):
             tasks_at_size([sized(main, wrist=(16, 40))], SHAPE, THREE)
 
 

@@ -26,3 +26,20 @@ def test_what_is_no_such_table(tmp_path: Path, content: bytes, told: str) -> Non
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=told):
         read_csv(tmp_path / "a.csv", ("policy", "task"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("policy;task;success", 'name policy, task, separated by commas; they .* by ";" there$'),
+        ("policy\ttask", "separated by commas; they are separated by tabs there$"),
+        ("Policy,Task", 'lacks the column policy; .*, in small letters; there it is "Policy"$'),
+        (" policy,task", 'in small letters; there it is " policy"$'),
+        ("policy,tsk", "lacks the column task; .*task; there it is policy, tsk$"),
+        (" ", "first line must name policy, task, but it is empty$"),
+    ],
+)
+def test_a_table_without_a_column_says_what_was_read(line: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"{line}\n1,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        read_csv(tmp_path / "t.csv", ("policy", "task"))

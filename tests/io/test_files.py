@@ -19,7 +19,6 @@ from worldgym.io.csv_tables import read_csv
 from worldgym.io.files import (
     array_bytes,
     cache_folder,
-    check_apart,
     read_array,
     read_json,
     read_toml,
@@ -177,16 +176,6 @@ def test_a_toml_file_of_finite_numbers(tmp_path: Path, number: str) -> None:
         read_toml(tmp_path / "x.toml", "a thing")
 
 
-def test_what_is_written_lies_outside_what_is_read(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "in")
-    for out, told in (("in", "is the input"), ("link", "is the input"), ("link/x", "lies inside")):
-        with pytest.raises(InputError, match=rf"{told}.*choose another --out"):
-            check_apart(tmp_path / out, tmp_path / "in")
-    for beside in ("in2", "", "in/../out"):
-        check_apart(tmp_path / beside, tmp_path / "in")
-
-
 def test_a_folder_in_place_of_a_file_gets_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_json(tmp_path, "a thing")
@@ -284,20 +273,3 @@ def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
 def test_texts_of_a_toml_file_come_in_clean(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "a\\u001b[31m b\\u0007"\nlist = ["c\\u0000", 1]\n')
     assert read_toml(tmp_path / "a.toml", "") == {"name": "a[31m b", "list": ["c", 1]}
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("policy;task;success", 'name policy, task, separated by commas; they .* by ";" there$'),
-        ("policy\ttask", "separated by commas; they are separated by tabs there$"),
-        ("Policy,Task", 'lacks the column policy; .*, in small letters; there it is "Policy"$'),
-        (" policy,task", 'in small letters; there it is " policy"$'),
-        ("policy,tsk", "lacks the column task; .*task; there it is policy, tsk$"),
-        ("", "first line must name policy, task, but it is empty$"),
-    ],
-)
-def test_a_table_without_a_column_says_what_was_read(line: str, said: str, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text(f"{line}\n1,2\n" if line else "", encoding="utf-8")
-    with pytest.raises(InputError, match=said):
-        read_csv(tmp_path / "t.csv", ("policy", "task"))

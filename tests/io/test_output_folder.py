@@ -11,16 +11,16 @@ from worldgym.cli import parsed
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import LineFile
-from worldgym.io.output_folder import check_output, check_run_folder
+from worldgym.io.output_folder import check_apart, check_output, check_run_folder
 from worldgym.io.run_log import LOG_NAME
 
 
 @pytest.mark.parametrize(
     ("out", "said"),
     [
-        ("p/tasks", "--out is the task folder; choose another"),
-        ("p/tasks/../tasks", "--out is the task folder"),
-        ("p/tasks/runs/a", "--out lies in the task folder"),
+        ("p/tasks", "is the input itself; choose another --out"),
+        ("p/tasks/../tasks", "is the input itself"),
+        ("p/tasks/runs/a", "lies inside the input"),
         ("p", "--out holds the task folder"),
         (".", "--out holds the task folder"),
         ("p/tasks-2", ""),
@@ -78,5 +78,15 @@ def test_nor_over_a_checkpoint(what: str, tmp_path: Path) -> None:
 def test_every_command_with_tasks_keeps_them(words: tuple[str, str], tmp_path: Path) -> None:
     before, after = words
     asked = [*before.split(), str(tmp_path), *after.split(), "--out", str(tmp_path)]
-    with pytest.raises(InputError, match="--out is the task folder; choose another"):
+    with pytest.raises(InputError, match="is the input itself; choose another --out"):
         parsed(asked)
+
+
+def test_what_is_written_lies_outside_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for out, told in (("in", "is the input"), ("link", "is the input"), ("link/x", "lies inside")):
+        with pytest.raises(InputError, match=rf"{told}.*choose another --out"):
+            check_apart(tmp_path / out, tmp_path / "in")
+    for beside in ("in2", "", "in/../out"):
+        check_apart(tmp_path / beside, tmp_path / "in")

@@ -62,7 +62,7 @@ def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are --instruction and --size alone"):
         made(source, tmp_path / "tasks", camera="front")
     (tmp_path / "torn.jpg").write_bytes(source.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"torn\.jpg: not a readable photo .*; export it again"):
+    with pytest.raises(InputError, match=r"torn\.jpg: cannot be read as a photo .*; export it"):
         made(tmp_path / "torn.jpg", tmp_path / "tasks")
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(InputError, match="16-bit grey pixels"):

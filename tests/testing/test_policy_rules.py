@@ -101,7 +101,7 @@ class ForgettingPolicy(FakePolicy):
         ),
         (CountingPolicy(), "the same trials give other actions the second time"),
         (PaintingPolicy(), "act changed the frames it was given"),
-        (ForgettingPolicy(), "act returned 2 states for 3 trials"),
+        (ForgettingPolicy(), "act returned a list of 2 as states of 3 trials"),
         (FakePolicy(chunk=0), "chunk is 0"),
         (FakePolicy(name="@x"), "its name must be"),
     ],

@@ -32,7 +32,7 @@ from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.episodes.writers.lerobot_info import state_form
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter
 from worldgym.errors import InputError, WorldGymError, at_least
-from worldgym.io.files import check_apart
+from worldgym.io.output_folder import check_apart
 from worldgym.io.progress import progress
 from worldgym.types import ActionSpec, Episode
 

@@ -17,8 +17,8 @@ from worldgym.evaluation.provenance import Origin, is_ours
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
-from worldgym.io.files import check_apart
 from worldgym.io.migration import found_beside
+from worldgym.io.output_folder import check_apart
 from worldgym.io.progress import told_if_slow
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge

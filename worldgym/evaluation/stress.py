@@ -25,8 +25,9 @@ from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evalua
 from worldgym.evaluation.run import carry_out
 from worldgym.evaluation.stress_parts import StressParts, StressSources, load_stress_parts
 from worldgym.io.bundled import bundled
-from worldgym.io.files import check_apart, write_json
+from worldgym.io.files import write_json
 from worldgym.io.json_form import to_json
+from worldgym.io.output_folder import check_apart
 from worldgym.stats.perturbation import PolicyDrop
 from worldgym.stats.stress_result import StressedEdit, StressResult, StressRound
 from worldgym.tasks.edited_tasks import check_names, edited, nominal_tasks

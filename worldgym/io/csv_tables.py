@@ -42,7 +42,7 @@ def read_csv(
 
 def _as_read(names: Sequence[str], missing: str) -> str:
     """What a table's first line holds instead of a column, for the error."""
-    first = clean(", ".join(names))[:200]
+    first = clean(", ".join(names)).strip()[:200]
     if (mark := next((mark for mark in ";\t|" if mark in first), None)) and len(names) == 1:
         kind = "tabs" if mark == "\t" else f'"{mark}"'
         return f", separated by commas; they are separated by {kind} there"

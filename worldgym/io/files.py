@@ -42,15 +42,6 @@ def cache_folder(name: str) -> Path:
         ) from error
 
 
-def check_apart(out: Path, source: Path) -> None:
-    """InputError for a folder to write that is the one to read, or inside it: its files would be
-    read as input the next time, or take the place of others."""
-    if out.resolve() == source.resolve():
-        raise InputError(f"{out}: is the input itself; choose another --out, so that it stays")
-    if out.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"{out}: lies inside the input, {source}; choose another --out")
-
-
 def not_fetched(path: Path) -> str:
     """A sentence where the file is only git-lfs's pointer to one, else ""."""
     try:

@@ -13,14 +13,21 @@ from worldgym.io.run_log import LOG_NAME
 CHECKPOINT = "config.json"  # of every checkpoint, see io/checkpoint.py
 
 
+def check_apart(out: Path, source: Path) -> None:
+    """InputError for a folder to write that is the one to read, or inside it: its files would be
+    read as input the next time, or take the place of others."""
+    if out.resolve() == source.resolve():
+        raise InputError(f"{out}: is the input itself; choose another --out, so that it stays")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{out}: lies inside the input, {source}; choose another --out")
+
+
 def check_output(out: Path, tasks: object) -> None:
     """InputError for a folder of results that is the task folder or lies in it.   tasks: a folder,
     or anything else, which has none."""
     folder = _folder(tasks, "tasks")
-    if folder == out.resolve():
-        raise InputError(f"{out}: --out is the task folder; choose another")
-    if folder is not None and out.resolve().is_relative_to(folder):
-        raise InputError(f"{out}: --out lies in the task folder, {tasks}; choose another")
+    if folder is not None:
+        check_apart(out, folder)
 
 
 def check_run_folder(out: Path, tasks: object, parts: Iterable[tuple[str, object]]) -> None:

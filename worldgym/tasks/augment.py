@@ -21,7 +21,8 @@ from worldgym.episodes.store import EpisodeStore, numbered_names
 from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import EditRefused, InputError, at_least
-from worldgym.io.files import check_apart, read_toml
+from worldgym.io.files import read_toml
+from worldgym.io.output_folder import check_apart
 from worldgym.io.progress import progress
 from worldgym.tasks.edits.edit_file import Edit, fits_any, read_suite
 from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, generator_of

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import EditRefused, InputError, at_least
-from worldgym.io.files import check_apart, write_atomic
+from worldgym.io.files import write_atomic
+from worldgym.io.output_folder import check_apart
 from worldgym.io.progress import progress
 from worldgym.tasks.edits.edit_file import Edit, read_edits
 from worldgym.tasks.known_results import TABLES
