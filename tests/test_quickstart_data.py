@@ -101,7 +101,10 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
             "worldgym world": "held-out replay PSNR",
             "worldgym evaluate": "knows results of RT-1-X",
         }
-        assert said.err == "" or told[" ".join(shlex.split(command)[:2])] in said.err
+        # on a busy machine, how far it is comes too
+        lines = [line for line in said.err.splitlines() if not re.search(r"\d+ s$", line)]
+        usual = told.get(" ".join(shlex.split(command)[:2]), "no line")
+        assert not lines or usual in said.err, said.err
     both, arm, bridge17 = (json.loads((work / "runs" / path).read_text()) for path in RUN_FILES)
     assert [robot["name"] for robot in both["embodiments"]] == ["bridge", "arm"]
     assert arm["world"].endswith("-arm") and sum(cell["unscored"] for cell in arm["cells"]) == len(
@@ -181,7 +184,7 @@ def test_broken_and_strict_on_the_command_line(
                 "--strict",
             ]
         )
-    assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
+    assert stop.value.code == 2 and "001.mp4: the file is empty" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["data", "inspect", "my-data/bridge17-frames"])
     assert stop.value.code == 2 and "not a readable dataset" in capsys.readouterr().err

@@ -88,24 +88,25 @@ def test_the_server_of_the_page_is_checked_and_evaluated_in(
         "--world",
         address,
         "--policy",
-        "random",
+        "mine_of_page:one",
         "--tasks",
         str(tmp_path / "tasks"),
     ]
     call += ["--trials", "2", "--judge", "later", "--out", str(tmp_path / "run")]
-    assert ended(*call) == 2  # a policy of one action does not fill a step of twelve
-    assert "exactly 12 per step: let it give 12 actions per call" in capsys.readouterr().err
     code = (
         "from worldgym.testing import FakePolicy\n"
         "from worldgym.types import ActionSpec\n"
         "SPEC = ActionSpec(('x', 'y'), 'delta_pose', '1 m', 'none', 'none', (-0.1, -0.1), "
         "(0.1, 0.1), 5.0)\n"
+        "def one():\n    return FakePolicy(spec=SPEC, name='one')\n"
         "def fifty():\n    return FakePolicy(chunk=50, spec=SPEC, name='fifty')\n"
     )
     (tmp_path / "mine_of_page.py").write_text(code, encoding="utf-8")
-    call[call.index("random")] = "mine_of_page:fifty"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
+        assert ended(*call) == 2  # a policy of one action does not fill a step of twelve
+        assert "exactly 12 per step: let it give 12 actions per call" in capsys.readouterr().err
+        call[call.index("mine_of_page:one")] = "mine_of_page:fifty"
         assert ended(*call, "--align", "commit") in (0, 4)
     header, records = read_log(tmp_path / "run" / "log.jsonl")
     assert header.policies[0]["name"] == "fifty+commit48of50"

@@ -47,11 +47,12 @@ def test_nothing_is_said_after_the_end() -> None:
 
     with pytest.raises(ValueError, match="broke"):
         list(progress(failing(), 2, "counting", every=0.01))
+    before = told()  # of tests whose exceptions are still referred to
     left = progress(range(5), 5, "counting", every=0.01)
     next(left)
-    assert len(told()) == 1
+    assert len(told()) == len(before) + 1
     left.close()  # whoever stops listening in the middle
-    assert told() == []
+    assert told() == before
 
 
 def test_a_bar_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,9 +135,9 @@ def test_a_judge_whose_numbers_no_log_can_hold_fails_the_trial_alone(
     summary = run(tmp_path / "run", tasks, Odd())
     assert [(p.trials, p.failed) for p in summary.policies] == [(2, 1), (2, 1)]
     _, records = read_log(tmp_path / "run" / "log.jsonl")
-    assert {r.failure_reason for r in records if r.task == "door/1"} == {
-        "TypeError: Object of type int64 is not JSON serializable"
-    }
+    reasons = {r.failure_reason or "" for r in records if r.task == "door/1"}
+    told = "TypeError: Object of type int64 is not JSON serializable"
+    assert len(reasons) == 1 and reasons.pop().startswith(told)
 
 
 def test_the_time_of_a_rollout_counts_once_however_often_the_judge_broke(

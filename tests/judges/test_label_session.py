@@ -11,8 +11,9 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.io.video import encode_mp4
+from worldgym.judges.human_judges import HumanJudge
 from worldgym.judges.label_session import LabelConfig, LabelSession
-from worldgym.judges.labels import Clip, HumanJudge, Label, append_label, read_labels
+from worldgym.judges.labels import Clip, Label, append_label, read_labels
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from worldgym.evaluation.batch_records import OpenRun, lies_on_disk, rolled_out,
 from worldgym.evaluation.plan import EvaluationPlan
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.user_code import Failure
+from worldgym.io.waiting import awaited
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Trial
 
@@ -102,4 +103,4 @@ class BatchFinisher(Generic[R]):
         before = self._before
         self._before = None
         if before is not None:
-            before.result()
+            awaited(before)

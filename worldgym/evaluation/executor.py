@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from worldgym.errors import InputError, WorkersLost, WorldGymError
+from worldgym.io.waiting import awaited
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -35,7 +36,7 @@ Setup = Callable[[], Work[J, R]]  # made once in every worker; it can be sent to
 
 def result_of(given: R | Future[R]) -> R:
     """What work gave, waited for."""
-    return given.result() if isinstance(given, Future) else given
+    return awaited(given) if isinstance(given, Future) else given
 
 
 class MadeJobs(Sequence[J]):

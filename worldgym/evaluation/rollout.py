@@ -19,6 +19,7 @@ from worldgym.actions.embodiment import motionless
 from worldgym.evaluation.batch_rollout import BatchRollout
 from worldgym.evaluation.early_stop import LOOK, STOPPED, EarlyStop
 from worldgym.io.timing import stage
+from worldgym.io.waiting import awaited
 from worldgym.policies.observations import substitutes
 from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, acted
 from worldgym.policies.policy_protocol import Policy
@@ -62,7 +63,7 @@ def _in_turn(parts: Sequence[_Part]) -> None:
             while asked:
                 part, answer = asked.popleft()
                 with stage("policy"):  # what is waited for
-                    chunk = answer.result()
+                    chunk = awaited(answer)
                 part.advance(chunk)
                 if not part.over:
                     asked.append((part, elsewhere.submit(part.ask)))

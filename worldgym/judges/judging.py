@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.user_code import Failure, attempt
+from worldgym.io.waiting import awaited
 from worldgym.judges.judge_protocol import Checking, Judge, Paying, check_judged_views
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Task, Verdict
@@ -70,7 +71,7 @@ def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[
         return
     pool = ThreadPoolExecutor(count)
     try:
-        yield from pool.map(call, items)
+        yield from map(awaited, [pool.submit(call, item) for item in items])
     finally:  # whoever stops listening, by Ctrl-C between two results too, does not wait
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -25,6 +25,7 @@ import numpy as np
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, ServerOutage
 from worldgym.io.files import sha256_file
+from worldgym.io.waiting import awaited
 from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import OWN, Family, load_family
@@ -128,7 +129,7 @@ class RemotePolicy:
             return [self._ask(request) for request in requests]
         futures = [self._pool.submit(self._ask, request) for request in requests]
         try:
-            return [future.result() for future in futures]
+            return [*map(awaited, futures)]
         finally:
             for future in futures:
                 future.cancel()
