@@ -46,12 +46,13 @@ async function label(score) {
   busy = false;
 }
 const move = by => show((at + by + items.length) % items.length);
+const play = () => video.play().catch(() => {});  // a pause may come first
 // A browser starts a loop over even from the last frame of a video that stands still.
 const step = by => { if (!shown) return; video.pause(); video.loop = false; video.currentTime = moment(video, shown.fps, by); };
 video.addEventListener("play", () => { video.loop = true; });
 const keys = {
   "1": () => label(1), "2": () => label(0.5), "3": () => label(0), "4": () => label(null),
-  " ": () => video.paused ? video.play() : video.pause(), r: () => { video.currentTime = 0; video.play(); },
+  " ": () => video.paused ? play() : video.pause(), r: () => { video.currentTime = 0; play(); },
   s: () => { video.playbackRate = video.playbackRate === 1 ? 0.3 : 1; }, n: () => $("reason").focus(),
   ",": () => step(-1), ".": () => step(1), ArrowLeft: () => move(-1), ArrowRight: () => move(1),
 };
