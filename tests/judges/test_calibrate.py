@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError, NothingWorked, SameFailure
+from worldgym.errors import BudgetSpent, InputError, NothingWorked, SameFailure
 from worldgym.io.run_log import RunLog, read_log
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
@@ -230,3 +230,19 @@ def test_a_judge_is_asked_first_what_it_could_not_judge(labels: Path, tmp_path: 
     with pytest.raises(InputError, match="needs the view wrist, but there is only main"):
         calibrate(CalibrateConfig(labels, tmp_path / "out"), OfTheWrist())
     assert not (tmp_path / "out").exists()
+
+
+class SpentOnStill(FakeJudge):
+    """Its budget ends in the tests of robustness."""
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        if np.array_equal(rollout.frames[0], rollout.frames[-1]):
+            raise BudgetSpent("the budget is spent")
+        return super().__call__(rollout, task)
+
+
+def test_a_budget_that_ends_in_the_tests_of_robustness_is_told(
+    labels: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BudgetSpent, match="the budget is spent"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out", robustness=10), SpentOnStill())

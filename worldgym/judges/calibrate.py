@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.errors import BudgetSpent, InputError, JudgeStopped, NothingWorked
+from worldgym.errors import InputError, NothingWorked
 from worldgym.io.files import sha256_file, write_atomic, write_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import Bench, charge, judge_each
+from worldgym.judges.judging import Bench, charge, judge_each, note_failure
 from worldgym.judges.labels import LabelledClip, prepare_clips, read_labels
 from worldgym.judges.vlm import VlmJudge
 from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged
@@ -73,12 +73,9 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
             lines.append(_line(clip, verdict))
             if isinstance(verdict, Failure):
                 broken.append(verdict.reason)
-                # which end it of themselves
-                if not isinstance(verdict.error, BudgetSpent | JudgeStopped):
-                    repeated.note(verdict.reason)
             else:
-                repeated.note(None)
                 judged.append(_judged(clip, verdict))
+            note_failure(repeated, verdict)
     if not judged:
         raise NothingWorked(
             f"the judge failed on all of {len(broken)} videos, on the first because: {broken[0]}"
@@ -153,7 +150,7 @@ def _verdicts(bench: Bench, rollouts: Sequence[Rollout]) -> list[Verdict | Failu
     found = list[Verdict | Failure]()
     for verdict in judge_each(bench.judge, rollouts):
         found.append(verdict)
-        bench.repeated.note(verdict.reason if isinstance(verdict, Failure) else None)
+        note_failure(bench.repeated, verdict)
     return found
 
 

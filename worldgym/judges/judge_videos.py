@@ -18,7 +18,7 @@ from worldgym.io.progress import progress
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import clock_notes, read_film, upright_size, video_facts
 from worldgym.judges.judge_protocol import Judge, Scaled
-from worldgym.judges.judging import charge, judge_each, paid
+from worldgym.judges.judging import charge, judge_each, note_failure, paid
 from worldgym.judges.labels import Clip, prepare_clips, read_clips
 from worldgym.judges.video_frames import picture_notes, rate_notes, sampled
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
@@ -134,11 +134,7 @@ def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterat
         for clip, one in zip(batch, read, strict=True):
             verdict, facts = (one, {}) if isinstance(one, Failure) else (next(verdicts), one[1])
             yield clip, facts, verdict
-            if not (
-                isinstance(verdict, Failure)
-                and isinstance(verdict.error, BudgetSpent | JudgeStopped)
-            ):
-                repeated.note(verdict.reason if isinstance(verdict, Failure) else None)
+            note_failure(repeated, verdict)
         list(verdicts)  # raises what ended the judging, if anything did
 
 

@@ -89,6 +89,15 @@ def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
     ]
 
 
+def note_failure(repeated: RepeatedFailures, verdict: Verdict | Failure) -> None:
+    """Counts how often in a row judging broke for one reason; what ends it of itself is no such
+    failure. SameFailure where that is too often."""
+    if not isinstance(verdict, Failure):
+        repeated.note(None)
+    elif not isinstance(verdict.error, BudgetSpent | JudgeStopped):
+        repeated.note(verdict.reason)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A judge, and how often in a row it broke for one reason."""
