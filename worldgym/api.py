@@ -216,8 +216,6 @@ def evaluation_parts(
     """What `evaluate` is asked for, in the words of the room that does it."""
     from worldgym.evaluation.load_parts import Sources
     from worldgym.evaluation.plan import EvaluateConfig
-    from worldgym.io.output_folder import check_run_folder
-    from worldgym.policies.load_policy import given_name
 
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
@@ -225,8 +223,6 @@ def evaluation_parts(
     budget = given.pop("budget", None)
     trust = given.pop("world_trust", None)
     check_trackers(given.pop("track", ()))
-    named = [("policy", given_name(p)[1]) for p in policies if isinstance(p, str | Path)]
-    check_run_folder(out, tasks, [("world", world), ("judge", judge), *named])
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
     return sources, EvaluateConfig(out, trials, trust=trust, **given)
 

@@ -10,7 +10,8 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.io.run_log import LOG_NAME, read_header
-from worldgym.judges.load_judge import LATER, code_of_judge, load_judge
+from worldgym.io.user_factory import digest_of_code
+from worldgym.judges.load_judge import LATER, load_judge
 from worldgym.testing import FakeJudge, check_judge
 from worldgym.types import Rollout, Task, Trial
 
@@ -51,10 +52,15 @@ def test_a_judge_of_ones_own_is_made_by_its_factory(module: str, tmp_path: Path)
     source = Path(f"{module}:make?threshold=0.25")
     judge = load_judge(source)
     assert judge == FakeJudge(0.25, name="mine")
-    code = code_of_judge(source, judge)
-    assert len(code) == 12 and code_of_judge("bundled", judge) == code_of_judge(LATER, judge) == ""
+    code = digest_of_code("judge", source, judge)
+    assert (
+        len(code) == 12
+        and digest_of_code("judge", "bundled", judge) == digest_of_code("judge", LATER, judge) == ""
+    )
     (tmp_path / "my_judges.py").write_text(MODULE + "\nMORE = 1\n", encoding="utf-8")
-    assert code_of_judge(source, judge) != code  # another run: its log is not gone on with
+    assert (
+        digest_of_code("judge", source, judge) != code
+    )  # another run: its log is not gone on with
     with pytest.raises(InputError, match="this judge costs nothing; remove --budget"):
         load_judge(source, budget_usd=1.0)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from worldgym.errors import CheckpointError, InputError
+from worldgym.io.user_factory import digest_of_code
 from worldgym.testing import FakeWorld
-from worldgym.world.world_source import code_of_world, is_foreign, load_world
+from worldgym.world.world_source import is_foreign, load_world
 
 MODULE = """
 from worldgym.testing import FakeWorld
@@ -43,12 +44,17 @@ def test_a_world_of_ones_own_is_made_by_its_factory(module: str, tmp_path: Path)
     source = f"{module}:make?side=8"
     world = load_world(source)
     assert isinstance(world, FakeWorld) and world.frame_shape == (8, 24, 3)
-    code = code_of_world(source, world)
+    code = digest_of_code("world", source, world)
     assert (
-        len(code) == 12 and code_of_world("ws://h", world) == code_of_world("runs/x", world) == ""
+        len(code) == 12
+        and digest_of_code("world", "ws://h", world)
+        == digest_of_code("world", "runs/x", world)
+        == ""
     )
     (tmp_path / "my_worlds.py").write_text(MODULE + "\nMORE = 1\n", encoding="utf-8")
-    assert code_of_world(source, world) != code  # another run: its log is not gone on with
+    assert (
+        digest_of_code("world", source, world) != code
+    )  # another run: its log is not gone on with
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,11 @@ def parsed(words: Sequence[str]) -> Callable[[], None]:
     if any(word in HELP for word in rest):
         return Page(command_page(called, entry.load(rest)))
     command: Callable[[], None] = parse(entry.load(rest), rest, called)
-    out = getattr(command, "out", None)
-    if isinstance(out, Path):
+    out, tasks = getattr(command, "out", None), getattr(command, "tasks", None)
+    if isinstance(out, Path) and tasks is not None:
         from worldgym.io.output_folder import check_output
 
-        check_output(out, getattr(command, "tasks", None))
+        check_output(out, tasks)
     return command
 
 

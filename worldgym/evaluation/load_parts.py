@@ -18,15 +18,16 @@ from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
 from worldgym.io.migration import found_beside
-from worldgym.io.output_folder import check_apart
+from worldgym.io.output_folder import check_run_folder
 from worldgym.io.progress import told_if_slow
 from worldgym.io.run_records import ENGINE_KEY
+from worldgym.io.user_factory import digest_of_code
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.load_judge import code_of_judge, load_judge
+from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.posed import JOINT_MODES, PosedPolicy
-from worldgym.policies.load_policy import Loaded, load
+from worldgym.policies.load_policy import Loaded, given_name, load
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.world_trust import TRUST_NAME
 from worldgym.tasks.known_results import TABLES
@@ -39,7 +40,7 @@ from worldgym.world.row_threads import on_all_cores
 from worldgym.world.wire.served_world import ServedWorld
 from worldgym.world.world_checkpoint import world_folder
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import code_of_world, is_foreign, load_world
+from worldgym.world.world_source import is_foreign, load_world
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     sources = _on_known_devices(sources)
     tasks = sources.tasks
     judge = sources.judge
+    places = [("policy", given_name(p)[1]) for p in sources.policies if isinstance(p, str | Path)]
+    check_run_folder(config.out, tasks, [("world", sources.world), ("judge", judge), *places])
     truth = config.truth
     settings: dict[str, Any] = {}
     if sources.robot is not None:
@@ -83,7 +86,6 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     if isinstance(tasks, str | Path):
         folder = bundled(tasks, "tasks")
         settings["tasks"] = str(folder)
-        check_apart(config.out, folder)
         tasks = load_tasks(folder)
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
@@ -93,7 +95,7 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     if isinstance(judge, str | Path):
         named = judge
         judge = load_judge(named, sources.judge_budget_usd, device=sources.device)
-        if code := code_of_judge(named, judge):
+        if code := digest_of_code("judge", named, judge):
             settings["judge_code"] = code
     place = _folder_of(sources.world) if isinstance(world, DiffusionWorld) else None
     trust = config.trust or (None if place is None else _trust_beside(place))
@@ -111,7 +113,9 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         raise InputError(f"--engine compiled: the world {world.name} is none of ours")
     elif isinstance(world, ServedWorld) and is_ours(world.card.details):
         origin = Origin.of(world, loaded, settings)
-    elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
+    elif isinstance(sources.world, str | Path) and (
+        code := digest_of_code("world", sources.world, world)
+    ):
         origin = replace(origin, settings={**origin.settings, "world_code": code})
     policies = [known.policy for known in loaded]
     return plan_evaluation(config, world, policies, tasks, judge, origin)

@@ -103,6 +103,34 @@ def files_of(source: NamedSource, made: object) -> list[Path]:
     return modules + weights
 
 
+def made_as(source: NamedSource, values: Mapping[str, type], calls: Sequence[str], see: str) -> Any:
+    """`made_by`, with these members; see `check_made`."""
+    made = made_by(source)
+    check_made(source, made, values, calls, see)
+    return made
+
+
+def check_made(
+    source: NamedSource, made: object, values: Mapping[str, type], calls: Sequence[str], see: str
+) -> None:
+    """InputError for what a factory returned that lacks a member of a protocol.   see: where that
+    is described."""
+    if fault := fault_of(made, values, calls):
+        raise InputError(
+            f'{source.what} "{source.text}": {source.place} returned {type(made).__name__}, '
+            f"{fault} (see {see})"
+        )
+
+
+def digest_of_code(what: str, source: str | Path, made: object) -> str:
+    """Digest of the source and the files that a user's own object is made of, see
+    `NamedSource.code`; "" of one that no factory made.   what: it is, e.g. "world"."""
+    if not is_factory(str(source)):
+        return ""
+    named = NamedSource.parse(str(source), what)
+    return named.code(files_of(named, made))
+
+
 def fault_of(made: object, values: Mapping[str, type], calls: Sequence[str]) -> str | None:
     """The first member that is missing or of the wrong type, in words."""
     for name, kind in values.items():

@@ -10,7 +10,7 @@ from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import NAME, bundled
 from worldgym.io.devices import resolve_device
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import check_no_module, fault_of, files_of, is_factory, made_by
+from worldgym.io.user_factory import check_no_module, is_factory, made_as
 from worldgym.judges.judge_protocol import Judge
 
 LATER = "later"
@@ -44,7 +44,9 @@ def load_judge(
 
         return LaterJudge()
     if own:
-        return own_judge(str(path))
+        source = NamedSource.parse(str(path), "judge")
+        judge: Judge = made_as(source, JUDGE_VALUES, ("__call__",), "docs/judges.md")
+        return judge
     if path.suffix == ".jsonl":
         from worldgym.judges.human_judges import HumanJudge
 
@@ -65,24 +67,3 @@ def load_judge(
     from worldgym.judges.classifier import ClassifierJudge
 
     return ClassifierJudge.load(path, device)
-
-
-def own_judge(text: str) -> Judge:
-    """What the factory returns, see `made_by`. InputError in one sentence where it is no judge."""
-    source = NamedSource.parse(text, "judge")
-    judge: Judge = made_by(source)
-    if fault := fault_of(judge, JUDGE_VALUES, ("__call__",)):
-        raise InputError(
-            f'judge "{text}": {source.place} returned {type(judge).__name__}, {fault} (see '
-            f"docs/judges.md)"
-        )
-    return judge
-
-
-def code_of_judge(source: str | Path, judge: Judge) -> str:
-    """Digest of the source and the files that a judge of the user's own is made of, see
-    `NamedSource.code`; "" of others."""
-    if not is_factory(str(source)):
-        return ""
-    named = NamedSource.parse(str(source), "judge")
-    return named.code(files_of(named, judge))

@@ -8,13 +8,14 @@ from typing import Any
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import NAME, bundled
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import check_no_module, fault_of, files_of, is_factory, made_by
+from worldgym.io.user_factory import check_made, check_no_module, is_factory, made_as
 from worldgym.types import ActionSpec
 from worldgym.world.capabilities import Capabilities, WorldCard
 from worldgym.world.wire.served_world import connect_world, is_served
 from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
+PAGE = "docs/worlds.md"  # which describes what a world is
 VALUES = {
     "name": str,
     "spec": ActionSpec,
@@ -49,16 +50,6 @@ def load_world(
     return load_diffusion_world(place, device=device, embodiment=embodiment)
 
 
-def code_of_world(source: str | Path, world: World[Any]) -> str:
-    """Digest of the source and the files that a world of the user's own is made of, see
-    `NamedSource.code`; "" of others."""
-    text = str(source)
-    if not is_foreign(text) or is_served(text):
-        return ""
-    named = NamedSource.parse(text, "world")
-    return named.code(files_of(named, world))
-
-
 def is_foreign(source: str) -> bool:
     """Whether a source names no checkpoint."""
     return is_served(source) or is_factory(source)
@@ -67,17 +58,10 @@ def is_foreign(source: str) -> bool:
 def own_world(text: str) -> World[Any]:
     """What the factory returns, see `made_by`. InputError in one sentence where it is no world."""
     source = NamedSource.parse(text, "world")
-    world: World[Any] = made_by(source)
-    fault = fault_of(world, VALUES, ("step",))
-    if fault is None:
-        can = world.capabilities
-        needed = ("begin" if can.begins_with_more else "reset",)
-        fault = fault_of(world, {}, (*needed, *(("robot_states",) if can.returns else ())))
-    if fault is not None:
-        raise InputError(
-            f'world "{text}": {source.place} returned {type(world).__name__}, {fault} (see '
-            f"docs/worlds.md)"
-        )
+    world: World[Any] = made_as(source, VALUES, ("step",), PAGE)
+    can = world.capabilities
+    needed = ("begin" if can.begins_with_more else "reset",)
+    check_made(source, world, {}, (*needed, *(("robot_states",) if can.returns else ())), PAGE)
     try:
         WorldCard.of(world)
     except (ValueError, TypeError) as error:

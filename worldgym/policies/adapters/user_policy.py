@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from worldgym.errors import InputError
 from worldgym.io.named_source import NamedSource
-from worldgym.io.user_factory import fault_of, made_by
+from worldgym.io.user_factory import made_as
 from worldgym.policies.policy_protocol import Needs, Policy
 from worldgym.types import ActionSpec
 
@@ -17,10 +16,5 @@ CALLS = ("reset", "act")
 
 def own_policy(source: NamedSource) -> Policy[Any]:
     """What the factory returns, see `made_by`. InputError in one sentence where it is no policy."""
-    policy: Policy[Any] = made_by(source)
-    if fault := fault_of(policy, VALUES, CALLS):
-        raise InputError(
-            f'policy "{source.text}": {source.place} returned {type(policy).__name__}, {fault} '
-            f"(see worldgym.policies.policy_protocol)"
-        )
+    policy: Policy[Any] = made_as(source, VALUES, CALLS, "worldgym.policies.policy_protocol")
     return policy
