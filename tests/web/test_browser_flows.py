@@ -307,6 +307,19 @@ def test_of_a_video_that_cannot_be_read_one_cannot_tell(
         assert "torn" not in page.content()
 
 
+def three_pairs(runs: Path) -> list[ClipPair]:
+    """Videos of one initial frame each, by two checkpoints."""
+
+    def clip(run: str, start: int) -> Clip:
+        (video,) = (runs / run).glob(f"videos/*/door/{start}-0.mp4")
+        return Clip(video, "open the door")
+
+    return [
+        ClipPair(PairKey(f"door/{i}", 0, "grasp@1k", "grasp@2k"), (clip("a", i), clip("b", i)))
+        for i in range(3)
+    ]
+
+
 IN_STEP = "Math.abs(left.currentTime - right.currentTime) < 0.12 && left.currentTime > 0.15"
 
 
@@ -314,15 +327,7 @@ IN_STEP = "Math.abs(left.currentTime - right.currentTime) < 0.12 && left.current
 def test_which_did_better(
     browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    def clip(run: str, start: int) -> Clip:
-        (video,) = (runs / run).glob(f"videos/*/door/{start}-0.mp4")
-        return Clip(video, "open the door")
-
-    pairs = [
-        ClipPair(PairKey(f"door/{i}", 0, "grasp@1k", "grasp@2k"), (clip("a", i), clip("b", i)))
-        for i in range(3)
-    ]
-    session = PairSession(pairs, LabelConfig(tmp_path / "preferences.jsonl", "anna"))
+    session = PairSession(three_pairs(runs), LabelConfig(tmp_path / "preferences.jsonl", "anna"))
     app, secret, finished = label_app(session, PREFER)
     with served(app, secret) as server, watched(browser, width, scheme) as one:
         finished.append(server.stop)
@@ -346,15 +351,7 @@ def test_which_did_better(
 
 
 def test_an_answer_of_another_tab_is_passed_over(browser: Any, runs: Path, tmp_path: Path) -> None:
-    def clip(run: str, start: int) -> Clip:
-        (video,) = (runs / run).glob(f"videos/*/door/{start}-0.mp4")
-        return Clip(video, "open the door")
-
-    pairs = [
-        ClipPair(PairKey(f"door/{i}", 0, "grasp@1k", "grasp@2k"), (clip("a", i), clip("b", i)))
-        for i in range(3)
-    ]
-    session = PairSession(pairs, LabelConfig(tmp_path / "preferences.jsonl", "anna"))
+    session = PairSession(three_pairs(runs), LabelConfig(tmp_path / "preferences.jsonl", "anna"))
     app, secret, _ = label_app(session, PREFER)
     ready = "!document.querySelector('#pair').hidden && left.readyState >= 2"
     with served(app, secret) as server, watched(browser, 1280, "light") as one:

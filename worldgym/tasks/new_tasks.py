@@ -81,11 +81,7 @@ def _of_photo(request: NewTasks) -> str:
     group = slug(instruction)
     (file,) = file_names([photo.stem])
     extras = {"source": photo.name, "origin": hashlib.sha256(frame.tobytes()).hexdigest()[:12]}
-    name = next(
-        name
-        for name in numbered_names(f"{group}/{file}")
-        if _is_free(request.out / f"{name}.json", extras)
-    )
+    name = _free_name(request.out, f"{group}/{file}", extras)
     task = Task(
         name, group, frame, instruction, request.steps, request.partial_credit, extras=extras
     )
@@ -104,11 +100,7 @@ def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> T
     # the folder's name may be that of another one's too, and its path is nobody else's business
     origin = hashlib.sha256(origin_of(request.source, episode).encode()).hexdigest()[:12]
     extras = {"source": f"{request.source.name}/{episode}", "origin": origin}
-    name = next(
-        name
-        for name in numbered_names(f"{group}/{file}")
-        if _is_free(request.out / f"{name}.json", extras)
-    )
+    name = _free_name(request.out, f"{group}/{file}", extras)
     others = {view: frames[0] for view, frames in recording.others.items() if frames is not None}
     return Task(
         name,
@@ -120,6 +112,11 @@ def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> T
         extras=extras,
         others=others,
     )
+
+
+def _free_name(out: Path, wanted: str, extras: Mapping[str, str]) -> str:
+    """The wanted one, or with a number."""
+    return next(name for name in numbered_names(wanted) if _is_free(out / f"{name}.json", extras))
 
 
 def _is_free(path: Path, extras: Mapping[str, str]) -> bool:
