@@ -17,7 +17,8 @@ from torch.multiprocessing.spawn import spawn
 
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distributed import ProcessGroup
-from worldgym.train.optimizer import NEWTON_SCHULZ, Optimizer, orthogonal_work
+from worldgym.train.muon import NEWTON_SCHULZ
+from worldgym.train.optimizer import Optimizer, orthogonal_work
 from worldgym.train.recipes import RECIPES
 from worldgym.train.world_batches import Batch
 from worldgym.train.world_train_config import WorldTrainConfig

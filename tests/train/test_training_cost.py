@@ -24,6 +24,7 @@ CONFIG = WorldTrainConfig(
     OptimizerConfig(steps=10, muon_lr=1e-3),
     batch=4,
     frames=6,
+    dtype="bfloat16",
 )
 
 

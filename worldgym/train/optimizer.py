@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.train.distributed import SINGLE_PROCESS, ProcessGroup, Shards
-
-# iterations with which Muon makes a matrix orthogonal (https://kellerjordan.github.io/posts/muon/)
-NEWTON_SCHULZ = 5
+from worldgym.train.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -179,14 +177,7 @@ class Optimizer:
         c = self.config
         if key == "adam":
             return torch.optim.AdamW(weights, c.lr, betas=c.betas, weight_decay=c.weight_decay)
-        # arXiv 2502.16982: as long as AdamW's steps
-        return torch.optim.Muon(
-            weights,
-            c.muon_lr,
-            c.weight_decay,
-            ns_steps=NEWTON_SCHULZ,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        return Muon(weights, c.muon_lr, c.weight_decay)
 
     def _take_gradients(self) -> None:
         """Of the own weights, averaged over all processes in float32. One without a gradient stays

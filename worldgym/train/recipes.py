@@ -9,7 +9,6 @@ from pathlib import Path
 
 from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.io.bundled import BUNDLE
-from worldgym.native.processor import fast_dtype
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_train_config import WorldTrainConfig
@@ -51,7 +50,6 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
         batch=24 if device == "cpu" else 256,
         frames=16,
         device=device,
-        dtype=str(fast_dtype(device)).removeprefix("torch."),
     )
 
 
@@ -111,7 +109,6 @@ def bridge_world(out: Path, device: str) -> WorldTrainConfig:
         frames=16,
         save_every=200,
         device=device,
-        dtype=str(fast_dtype(device)).removeprefix("torch."),
         normalize=True,
     )
 
@@ -136,7 +133,6 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
         motion_weight=0.0,
         save_every=5000,
         device=device,
-        dtype=str(fast_dtype(device)).removeprefix("torch."),
         conditioning="action",
         checkpointing=True,
     )

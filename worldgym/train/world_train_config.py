@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.episodes.windows import Ints
+from worldgym.native.processor import fast_dtype
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.types import ONE_VIEW
 from worldgym.world.conditioning import shown_columns
@@ -22,7 +23,7 @@ class WorldTrainConfig:
     motion_weight: extra weight of latents that differ from the previous frame's or the initial
     frame's, up to this much.   still_weight: of small things that stay where they are while
     something moves close by, see `still_weight`.   dtype: of weights and
-    activations in the network; master weights, EMA
+    activations in the network, "" = what the device multiplies fast; master weights, EMA
     and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
     published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
     third more products, same gradients: see `DiT`.
@@ -48,7 +49,7 @@ class WorldTrainConfig:
     seed: int = 0
     save_every: int = 350
     device: str = "cpu"
-    dtype: str = "bfloat16"
+    dtype: str = ""
     start: Path | None = None
     conditioning: str = "sum"
     checkpointing: bool = False
@@ -56,6 +57,11 @@ class WorldTrainConfig:
     mix: tuple[float, ...] = ()
     views: tuple[str, ...] = ONE_VIEW
     carrier: OptimizerConfig | None = None
+
+    def __post_init__(self) -> None:
+        if not self.dtype:
+            dtype = str(fast_dtype(self.device)).removeprefix("torch.")
+            object.__setattr__(self, "dtype", dtype)
 
     def columns(self, robot: Embodiment, widest: int) -> Ints:
         """Which of the numbers that the network is shown are this robot's.   widest: see
