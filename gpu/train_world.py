@@ -27,6 +27,7 @@ from worldgym.codecs.conv import ConvCodec
 from worldgym.io.records import from_mapping
 from worldgym.train.carrier_training import carrier_loss
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
+from worldgym.train.direct_training import direct_loss
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import Optimizer
@@ -40,7 +41,7 @@ from worldgym.world.network import DiT
 
 PIECE = 15 * 2**20
 CODEC_SHARE = 0.15  # of the budget
-CARRIER_SHARE = 0.15  # of what is left, where the recipe trains convolutions first
+FIRST_SHARE = 0.15  # of what is left, for each part that the recipe trains first
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,17 @@ def within(
     def forcing(step: int) -> torch.Tensor:
         return diffusion_loss(network, config, make_batch(tables, config, step, alone), step)
 
+    left = seconds
     if config.carrier is not None:
         loss = carrier_loss(network, tables, config, alone)
-        first = replace(config.carrier, steps=steps("carrier", CARRIER_SHARE * seconds, loss))
-        config, seconds = replace(config, carrier=first), (1.0 - CARRIER_SHARE) * seconds
-    count = steps("world", seconds, forcing)
+        first = replace(config.carrier, steps=steps("carrier", FIRST_SHARE * seconds, loss))
+        config, left = replace(config, carrier=first), left - FIRST_SHARE * seconds
+    if config.direct is not None and network.direct is not None:
+        loss = direct_loss(network.direct, tables, config, alone)
+        frames = replace(config.direct.frames, steps=steps("direct", FIRST_SHARE * seconds, loss))
+        direct = replace(config.direct, frames=frames)
+        config, left = replace(config, direct=direct), left - FIRST_SHARE * seconds
+    count = steps("world", left, forcing)
     return replace(config, optimizer=replace(config.optimizer, steps=count))
 
 

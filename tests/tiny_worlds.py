@@ -38,25 +38,28 @@ def make_world(
     views: tuple[bool, bool] = (True, True),
     scaling: Scaling | None = None,
     carrier_width: int = 0,
+    direct_width: int = 0,
     **sampler: Any,
 ) -> DiffusionWorld:
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree.
 
     views: whether the network is shown the previous frame, and the initial frame.   scaling: of its
-    actions.   carrier_width: see `DiTConfig`."""
+    actions.   carrier_width, direct_width: see `DiTConfig`."""
     torch.manual_seed(0)
     scaling = scaling or Scaling()
     size = DiTConfig(
         (3, 8, 8), width=32, pairs=2, heads=2, action_size=3 + 2 * scaling.sums, action_octaves=2
     )
     size = replace(size, previous_frame=views[0], initial_frame=views[1])
-    network = DiT(replace(size, positions=positions, carrier_width=carrier_width))
+    size = replace(size, carrier_width=carrier_width, direct_width=direct_width)
+    network = DiT(replace(size, positions=positions))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
-        if network.carrier is not None:  # or a frame carried on by random weights would grow
-            for parameter in network.carrier.let_through.parameters():
-                parameter.mul_(0.3)
+        for part in (network.carrier, network.direct):
+            if part is not None:  # or a frame carried on by random weights would grow
+                for parameter in part.let_through.parameters():
+                    parameter.mul_(0.3)
     chosen = replace(SamplerConfig(steps=4, window=8, keep=4), **sampler)
     config = WorldConfig(SPEC, network.config, chosen, schedule, {}, "tiny", scaling=scaling)
     config.check()

@@ -13,7 +13,7 @@ from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.train.training_cost import activation_bytes, budget
-from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_train_config import DirectTraining, WorldTrainConfig
 from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
@@ -63,6 +63,19 @@ def test_convolutions_trained_first_take_their_steps_too(monkeypatch: pytest.Mon
     assert carrying.network.flops_per_frame - CONFIG.network.flops_per_frame == (
         carrying.network.carrier_flops
     )
+
+
+def test_what_draws_directly_is_trained_before_the_rest_and_only_passed_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worldgym.train.training_cost.matmul_rate", lambda *_: 1.0)
+    drawing = replace(CONFIG, network=replace(CONFIG.network, direct_width=8))
+    flops = drawing.network.direct_flops
+    assert budget(drawing).flops == pytest.approx(budget(CONFIG).flops + 24 * flops)
+    stage = OptimizerConfig(steps=3)
+    first = replace(drawing, direct=DirectTraining(stage, stage))
+    alone = budget(first).hours - budget(drawing).hours
+    assert alone == pytest.approx(3 * 3 * flops * 64 / 3600) and flops > 0
 
 
 def test_activations_are_those_of_the_whole_network() -> None:

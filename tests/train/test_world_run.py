@@ -24,6 +24,7 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
+from worldgym.train.world_train_config import DirectTraining
 from worldgym.train.world_training import checkpoint_config
 from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
@@ -109,17 +110,19 @@ def test_a_run_goes_on_with_the_settings_that_it_began_with(
     with pytest.raises(InputError, match="conditioning"):
         _prepare(replace(run, config=replace(run.config, conditioning="action")))
     path = tmp_path / "out" / "run.json"
-    first = replace(run.config, carrier=OptimizerConfig(steps=9))
-    with pytest.raises(InputError, match="another carrier"):
-        _prepare(replace(run, config=first))
+    stage = OptimizerConfig(steps=9)
     begun = json.loads(path.read_text())
-    path.write_text(json.dumps({key: begun[key] for key in begun if key != "carrier"}))
-    _prepare(run)  # began before convolutions could be trained first
-    path.write_text(json.dumps(begun | {"carrier": repr(first.carrier)}))
-    _prepare(replace(run, config=first))
-    with pytest.raises(InputError, match="another carrier"):
-        _prepare(run)
-    path.write_text(json.dumps(begun))
+    for name, settings in (("carrier", stage), ("direct", DirectTraining(stage, stage))):
+        first = replace(run.config, **{name: settings})
+        with pytest.raises(InputError, match=f"another {name}"):
+            _prepare(replace(run, config=first))
+        path.write_text(json.dumps({key: begun[key] for key in begun if key != name}))
+        _prepare(run)  # began before that part could be trained first
+        path.write_text(json.dumps(begun | {name: repr(settings)}))
+        _prepare(replace(run, config=first))
+        with pytest.raises(InputError, match=f"another {name}"):
+            _prepare(run)
+        path.write_text(json.dumps(begun))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"stores": "two"}))
     with pytest.raises(InputError, match="another stores"):
         _prepare(run)
@@ -138,28 +141,36 @@ def test_a_recipe_without_a_codec_asks_for_one(episode_store: EpisodeStore, tmp_
 def test_steps_of_each_stage_are_chosen_by_themselves(tmp_path: Path) -> None:
     request = TrainRequest(("panda",), (), tmp_path, "panda", device="cpu")
     recipe = world_config(request)
-    assert recipe.carrier is not None
+    assert recipe.carrier is not None and recipe.direct is not None
     chosen = world_config(replace(request, carrier_steps=7))
     assert chosen == replace(recipe, carrier=replace(recipe.carrier, steps=7))
-    assert world_config(replace(request, steps=7)).carrier == recipe.carrier
-    assert world_config(replace(request, carrier_steps=0)).carrier is None
-    with pytest.raises(InputError, match="--carrier-steps is -3"):
-        world_config(replace(request, carrier_steps=-3))
-    with pytest.raises(InputError, match="such as panda"):
-        world_config(replace(request, recipe="reference", carrier_steps=7))
+    chosen = world_config(replace(request, direct_steps=7))
+    frames = replace(recipe.direct.frames, steps=7)
+    assert chosen == replace(recipe, direct=replace(recipe.direct, frames=frames))
+    chosen = world_config(replace(request, steps=7))
+    assert (chosen.carrier, chosen.direct) == (recipe.carrier, recipe.direct)
+    for option in ("carrier", "direct"):
+        chosen = world_config(replace(request, **{f"{option}_steps": 0}))
+        assert chosen == replace(recipe, **{option: None})
+        with pytest.raises(InputError, match=f"--{option}-steps is -3"):
+            world_config(replace(request, **{f"{option}_steps": -3}))
+        with pytest.raises(InputError, match="such as panda"):
+            world_config(replace(request, recipe="reference", **{f"{option}_steps": 7}))
 
 
 @pytest.mark.parametrize("width", [0, 8])
-def test_convolutions_that_a_start_has_are_not_trained_alone(tmp_path: Path, width: int) -> None:
+def test_parts_that_a_start_has_are_not_trained_alone(tmp_path: Path, width: int) -> None:
     """Its blocks are fitted to them, and to how actions are embedded for them."""
     begun = config(tmp_path)
-    begun = replace(begun, network=replace(begun.network, carrier_width=width))
+    network = replace(begun.network, carrier_width=width, direct_width=width)
+    begun = replace(begun, network=network)
     described = checkpoint_config(begun, [Embodiment("fake", FAKE_SPEC)], Codec())
     save_folder(tmp_path / "begun", described, DiT(begun.network).state_dict(), "")
     request = TrainRequest(("panda",), (), tmp_path, "panda", device="cpu")
     recipe = world_config(request)
     going_on = world_config(replace(request, start=tmp_path / "begun"))
     assert going_on.carrier == (None if width else recipe.carrier)
+    assert going_on.direct == (None if width else recipe.direct)
 
 
 def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:

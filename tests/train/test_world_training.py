@@ -79,6 +79,31 @@ def test_convolutions_are_added_to_a_trained_world(tmp_path: Path, patch: int) -
     torch.testing.assert_close(drawn[:, 1:], x[:, :-1])
 
 
+@pytest.mark.parametrize("carrier_width", [0, 8])
+def test_frames_drawn_directly_are_added_to_a_trained_world(
+    tmp_path: Path, carrier_width: int
+) -> None:
+    """It draws what it drew: its tokens do not look at them yet, and let nothing through."""
+    run = config(tmp_path)
+    network = replace(run.network, carrier_width=carrier_width)
+    begun = DiT(network)
+    for parameter in begun.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    robots = [Embodiment("fake", FAKE_SPEC)]
+    facts = checkpoint_config(replace(run, network=network), robots, Codec())
+    save_folder(tmp_path / "begun", facts, begun.state_dict(), "")
+    drawing = DiT(replace(network, direct_width=8))
+    start_from(drawing, tmp_path / "begun", robots)
+    x, level = torch.randn(2, 3, 2, 4, 4), torch.full((2, 3), 700.0)
+    given = (x, level, torch.randn(2, 3, run.network.action_size), x[:, 0])
+    torch.testing.assert_close(drawing(*given), begun(*given), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        assert drawing.direct is not None
+        drawing.direct.leave.bias.add_(1.0)
+        drawing.x_proj.weight[:, -8:].normal_()
+    assert not torch.allclose(drawing(*given), begun(*given), atol=0.01)
+
+
 def test_what_is_carried_on_learns_to_be_the_frame(tmp_path: Path) -> None:
     """Without any help from the transformer, whose loss does not reach it."""
     run = config(tmp_path, batch=16, dtype="float32")

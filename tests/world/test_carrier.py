@@ -97,14 +97,13 @@ def test_what_is_carried_on_can_be_given() -> None:
     assert plainer.carry(x, start, condition) is x
 
 
-@pytest.mark.parametrize("carrier_width", [0, 8])
-def test_products_are_counted(carrier_width: int) -> None:
+@pytest.mark.parametrize(("carrier_width", "direct_width"), [(0, 0), (8, 0), (0, 96)])
+def test_products_are_counted(carrier_width: int, direct_width: int) -> None:
     """As torch counts them, attention's left out."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    config = replace(
-        CONFIG, width=64, cameras=2, carrier_width=carrier_width, latent_shape=(24, 12, 12)
-    )
+    parts = {"carrier_width": carrier_width, "direct_width": direct_width}
+    config = replace(CONFIG, width=64, cameras=2, latent_shape=(24, 12, 12), **parts)
     network = DiT(config)
     x, level, actions, start = clip(config, 4)
     with FlopCounterMode(display=False) as counter:

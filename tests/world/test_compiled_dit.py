@@ -73,8 +73,10 @@ def test_compiled_is_eager_is_plain_in_one_program(
         assert np.abs(found - latents_of(twin, 3, frames, chunk)).max() < 1e-4
 
 
-def test_what_is_carried_on_is_compiled_too() -> None:
-    world = make_world(rule="rolling", window=6, keep=1, steps=1, carrier_width=8)
+@pytest.mark.parametrize("direct_width", [0, 8])
+def test_what_is_carried_on_and_drawn_directly_is_compiled_too(direct_width: int) -> None:
+    parts = {"carrier_width": 8, "direct_width": direct_width}
+    world = make_world(rule="rolling", window=6, keep=1, steps=1, **parts)
     fast = world.compiled("eager")
     found, expected = (latents_of(twin, 2, 12, 1) for twin in (fast, world))
     assert programs(fast) == 1 and not_compiled_again()

@@ -18,7 +18,7 @@ from tiny_networks import tiny_codec, tiny_world
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
-from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_train_config import DirectTraining, WorldTrainConfig
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -41,10 +41,11 @@ def test_pack_keeps_frames_and_actions(
 
 
 def carrying_world(out: Path, device: str) -> WorldTrainConfig:
-    """With convolutions, which are trained first."""
+    """With convolutions and frames drawn directly, which are trained first."""
     tiny = tiny_world(out, device)
-    network = replace(tiny.network, carrier_width=4)
-    return replace(tiny, network=network, carrier=OptimizerConfig(4, warmup=1))
+    network = replace(tiny.network, carrier_width=4, direct_width=4)
+    stage = OptimizerConfig(4, warmup=1)
+    return replace(tiny, network=network, carrier=stage, direct=DirectTraining(stage, stage))
 
 
 @pytest.mark.parametrize("recipe", [tiny_world, carrying_world])
@@ -69,7 +70,8 @@ def test_train_resume_and_deliver(
     network = load_diffusion_world(tmp_path / "out").config.network
     assert network == recipe(tmp_path, "cpu").network
     stages = {path.name for path in (tmp_path / "work").glob("*-steps.json")}
-    assert ("carrier-steps.json" in stages) == (recipe is carrying_world)
+    first = {"carrier-steps.json", "direct-steps.json"}
+    assert first & stages == (first if recipe is carrying_world else set())
 
 
 def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:

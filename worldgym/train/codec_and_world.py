@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.episodes.frame_cache import frame_cache
@@ -17,7 +18,6 @@ from worldgym.io.tracking import check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
 from worldgym.train.distributed import process_group, rank_zero_first
-from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_cost import Budget, budget
 from worldgym.train.training_requests import TrainRequest
@@ -98,23 +98,37 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
         config = replace(config, batch=request.batch)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
-    return replace(config, carrier=_carrier(config, request.carrier_steps))
+    carrier = direct = None
+    if steps := _steps_before(config, "carrier", request.carrier_steps):
+        assert config.carrier is not None
+        carrier = replace(config.carrier, steps=steps)
+    if steps := _steps_before(config, "direct", request.direct_steps):
+        assert config.direct is not None
+        frames = replace(config.direct.frames, steps=steps)
+        direct = replace(config.direct, frames=frames)
+    return replace(config, carrier=carrier, direct=direct)
 
 
-def _carrier(config: WorldTrainConfig, steps: int | None) -> OptimizerConfig | None:
-    """How the convolutions are trained alone: not where steps is 0, or where the world to continue
-    from has some already, to which its blocks are fitted."""
-    if steps is not None and config.carrier is None:
+def _steps_before(
+    config: WorldTrainConfig, part: Literal["carrier", "direct"], steps: int | None
+) -> int:
+    """For how many a part of the network is trained alone, before the rest: not at all where the
+    world to continue from has such a part already, to which its blocks are fitted. steps: as asked
+    for; None = the recipe's."""
+    what = {"carrier": "convolutions that carry frames on", "direct": "what draws frames directly"}
+    frames = config.direct.frames if config.direct else None
+    settings = config.carrier if part == "carrier" else frames
+    if steps is not None and settings is None:
         raise InputError(
-            "--carrier-steps is for recipes whose network has convolutions that carry frames on, "
-            "such as panda: leave it out"
+            f"--{part}-steps is for recipes whose network has {what[part]}, such as panda: leave "
+            f"it out"
         )
-    at_least("--carrier-steps", steps or 0)
-    if config.carrier is None or steps == 0:
-        return None
-    if config.start and read_config(config.start).get("network", {}).get("carrier_width"):
-        return None
-    return replace(config.carrier, steps=steps or config.carrier.steps)
+    at_least(f"--{part}-steps", steps or 0)
+    if settings is None or steps == 0:
+        return 0
+    if config.start and read_config(config.start).get("network", {}).get(f"{part}_width"):
+        return 0
+    return steps or settings.steps
 
 
 def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:

@@ -11,7 +11,7 @@ from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.io.bundled import BUNDLE
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_train_config import DirectTraining, WorldTrainConfig
 from worldgym.world.network_config import DiTConfig, published_network
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 
@@ -65,11 +65,11 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
     by a sum of actions. Clips are short and patches large, so that a small training sees more of
     them; the initial frame is shown in addition. Levels are noisier than for a fixed camera: what
     the wrist sees moves as a whole, and less noise would show where it moved to. The convolutions
-    that carry it on are trained first."""
+    that carry it on are trained first, and before them what draws frames directly."""
     like = reference_world(out, device)
     return replace(
         like,
-        network=replace(like.network, patch=3, carrier_width=64),
+        network=replace(like.network, patch=3, carrier_width=64, direct_width=96),
         optimizer=replace(like.optimizer, steps=3200, warmup=50, ema=0.995),
         sampler=replace(like.sampler, window=8, keep=4),
         schedule_settings={"near_clean": 0.4, "mean": 2.5, "sd": 1.5},
@@ -78,6 +78,10 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
         save_every=800,
         start=BUNDLE / "world",
         carrier=OptimizerConfig(steps=1000, lr=4e-3, warmup=50, ema=0.99, decay=1.0),
+        direct=DirectTraining(
+            motion=OptimizerConfig(steps=6000, lr=1e-3, warmup=100, ema=0.99, decay=1.0),
+            frames=OptimizerConfig(steps=1600, lr=1e-3, warmup=50, ema=0.99, decay=1.0),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from worldgym.train.direct_training import FRAMES
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT
@@ -20,22 +21,22 @@ CHECKPOINTING_FACTOR = 4 / 3  # one forward pass more beside forward and backwar
 class Budget:
     """parameters: of the network.   state_bytes: weights, gradients, master copy, average and
     optimiser, resident throughout.   activation_bytes: kept between forward and backward pass of
-    one process's whole batch.   flops: matrix products of a step.   carrier_flops: of all steps
-    that train convolutions alone before them.   flops_rate: per second, measured on one large
-    product of the run's type on its device.   steps: of the run."""
+    one process's whole batch.   flops: matrix products of a step.   first_flops: of all steps
+    that train parts of the network alone before them.   flops_rate: per second, measured on one
+    large product of the run's type on its device.   steps: of the run."""
 
     parameters: int
     state_bytes: int
     activation_bytes: int
     flops: float
-    carrier_flops: float
+    first_flops: float
     flops_rate: float
     steps: int
 
     @property
     def hours(self) -> float:
         """Lower bound of the run's time, at the rate of the measured product."""
-        return (self.steps * self.flops + self.carrier_flops) / self.flops_rate / 3600
+        return (self.steps * self.flops + self.first_flops) / self.flops_rate / 3600
 
     def __str__(self) -> str:
         return (
@@ -46,7 +47,7 @@ class Budget:
             f"products a step   {self.flops / 1e12:.3g} TFLOP, attention's left out\n"
             f"measured rate     {self.flops_rate / 1e12:.3g} TFLOP/s, one large matrix product\n"
             f"expected time     at least {self.hours:.3g} hours for {self.steps} steps"
-            f"{' behind those of the convolutions' if self.carrier_flops else ''}, all else taking "
+            f"{' behind those of its parts' if self.first_flops else ''}, all else taking "
             f"none"
         )
 
@@ -69,14 +70,17 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
     state = whole + dealt // processes
     factor = 3.0 * (CHECKPOINTING_FACTOR if config.checkpointing else 1.0)
     frames = config.frames * config.batch
-    flops = factor * config.network.flops_per_frame * frames
-    before = config.carrier.steps if config.carrier else 0
-    carrier = 3.0 * config.network.carrier_flops * frames * before
+    network = config.network
+    # what draws frames directly is not trained with the rest
+    taught = network.flops_per_frame - network.direct_flops
+    flops = (factor * taught + network.direct_flops) * frames
+    carried = config.carrier.steps * frames if config.carrier else 0
+    drawn = config.direct.frames.steps * FRAMES if config.direct else 0
+    first = 3.0 * (network.carrier_flops * carried + network.direct_flops * drawn)
     rows = -(-config.batch // processes)
     rate = processes * matmul_rate(config.device, getattr(torch, config.dtype))
-    return Budget(
-        total, state, activation_bytes(config, rows), flops, carrier, rate, config.optimizer.steps
-    )
+    kept = activation_bytes(config, rows)
+    return Budget(total, state, kept, flops, first, rate, config.optimizer.steps)
 
 
 def _muon(config: WorldTrainConfig, name: str, parameter: Tensor) -> bool:

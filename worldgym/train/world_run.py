@@ -86,14 +86,16 @@ def _prepare(run: TrainRun) -> None:
     _data(mixture, codec, run.config)
     held_out_stores(mixture, run.held_out)
     # what may differ between the two starts of one run
-    free = ("out", "device", "save_every", "sampler", "checkpointing", "views", "carrier")
+    free = ("out", "device", "save_every", "sampler", "checkpointing", "views", "carrier", "direct")
     told = [f for f in fields(run.config) if f.name not in free]
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.latents}
     # by what is in the stores, so these must stay as they were
     scaled = run.config.normalize or len(mixture) > 1
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["views"] = repr(run.config.views) if run.config.views != ONE_VIEW else ""
-    settings["carrier"] = repr(run.config.carrier) if run.config.carrier else ""
+    for name in ("carrier", "direct"):
+        stage = getattr(run.config, name)
+        settings[name] = repr(stage) if stage else ""
     settings["distill"] = repr(run.distill) if run.distill else ""
     hold_settings(run.config.out, settings, run.config.device, run.other_device)
 

@@ -16,6 +16,16 @@ from worldgym.world.sampler import SamplerConfig
 
 
 @dataclass(frozen=True)
+class DirectTraining:
+    """How what draws frames directly is trained, before the rest.   motion: where the cameras went
+    (`worldgym.train.motion_training`).   frames: the U-Net behind it
+    (`worldgym.train.direct_training`)."""
+
+    motion: OptimizerConfig
+    frames: OptimizerConfig
+
+
+@dataclass(frozen=True)
 class WorldTrainConfig:
     """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole
     (for guidance).
@@ -33,7 +43,8 @@ class WorldTrainConfig:
     world always are. mix: share of every store in a batch, in any unit; empty = every episode is as
     likely as any other. views: names of the cameras, as many as the network draws.
     carrier: how the convolutions that carry frames on are trained alone, before the rest
-    (`worldgym.train.carrier_training`); None = not at all."""
+    (`worldgym.train.carrier_training`); None = not at all.   direct: how what draws frames directly
+    is; None = it stays as it begins."""
 
     out: Path
     network: DiTConfig
@@ -57,6 +68,7 @@ class WorldTrainConfig:
     mix: tuple[float, ...] = ()
     views: tuple[str, ...] = ONE_VIEW
     carrier: OptimizerConfig | None = None
+    direct: DirectTraining | None = None
 
     def __post_init__(self) -> None:
         if not self.dtype:

@@ -22,6 +22,7 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.io.records import from_mapping
 from worldgym.train.carrier_training import train_carrier
+from worldgym.train.direct_training import train_direct
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.frames_before import carried_frames
 from worldgym.train.latent_shards import LatentEpisodes
@@ -93,6 +94,7 @@ def train_world(
         start_from(network, config.start, robots)
     network = network.to(config.device, getattr(torch, config.dtype))
     tables = Tables.of(data, config)
+    train_direct(network, tables, config, codec, group)
     train_carrier(network, tables, config, group)
 
     def checkpoint(trained: Trained) -> None:
@@ -157,6 +159,8 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
         fresh += ("action_embedder.",)
     if network.config.carrier_width and not start.carrier_width:
         fresh += ("carrier.", "final_linear.")
+    if network.config.direct_width and not start.direct_width:
+        fresh += ("direct.",)
     if start.patch != network.config.patch:
         fresh += ("x_proj.", "final_linear.", "position_map", "carrier.")
     own = {name: value for name, value in network.state_dict().items() if name.startswith(fresh)}
@@ -252,7 +256,8 @@ def training_facts(config: WorldTrainConfig, step: int) -> dict[str, Any]:
     keys += ["still_weight"] if config.still_weight else []
     facts = {key: getattr(config, key) for key in keys}
     facts |= {"step": step, "optimizer": asdict(config.optimizer)}
-    return facts | ({"carrier": asdict(config.carrier)} if config.carrier else {})
+    before = {"carrier": config.carrier, "direct": config.direct}
+    return facts | {name: asdict(stage) for name, stage in before.items() if stage}
 
 
 def model_card(config: WorldTrainConfig, step: int, episodes: int) -> str:

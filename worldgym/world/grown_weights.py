@@ -16,7 +16,8 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     draws what it drew in the first ones, does not look at the new ones, and draws nothing there
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
     A network of one view may become one of several, which begin with its places and without their
-    own token. What is not in `tensors` is left out.
+    own token. It may be shown what is drawn directly, and does not look at that yet. What is not in
+    `tensors` is left out.
     """
     channels = start.latent_shape[0]
     own = config.latent_shape[0]
@@ -24,7 +25,7 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     width = config.width
     shapes = {
         "x_proj.weight": (
-            (width, config.views, places, channels),
+            (width, start.views, places, channels),
             (width, config.views, places, own),
         ),
         "final_linear.weight": ((places, channels, width), (places, own, width)),
@@ -44,13 +45,14 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
         columns = octave_mask(known, config.action_octaves)
         found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
         found[name][:, columns] = tensors[name]
-    if channels >= own:
+    if channels >= own and start.views == config.views:
         return found
     for name, (before, after) in shapes.items():
         if name not in tensors:
             continue
         new = tensors[name].new_zeros(after)
         into = name == "x_proj.weight"
-        new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
+        known = new.narrow(-1 if into else 1, 0, channels)
+        known.narrow(1, 0, before[1]).copy_(tensors[name].view(before))
         found[name] = new.flatten(1) if into else new.flatten(0, 1)
     return found

@@ -23,6 +23,7 @@ from worldgym.world.blocks import BlockPair, modulate, spread
 from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.carrier import Carrier
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
+from worldgym.world.direct import Direct
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.patches import patchify, unpatchify
 from worldgym.world.rotary import space_rotation, time_rotation
@@ -64,6 +65,7 @@ class DiT(nn.Module):
         self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
         self.final_linear = nn.Linear(d, patch_size)
         self.carrier = Carrier(config) if config.carrier_width else None
+        self.direct = Direct(config) if config.direct_width else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -78,8 +80,9 @@ class DiT(nn.Module):
             # AdaLN-Zero: every block begins as identity
             elif "odulation" in name or name.startswith("final_linear"):
                 nn.init.zeros_(parameter)
-        if self.carrier is not None:
-            self.carrier.initialize()
+        for part in (self.carrier, self.direct):
+            if part is not None:
+                part.initialize()
 
     def forward(
         self,
@@ -108,7 +111,8 @@ class DiT(nn.Module):
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...], or [..., V] of each view, and the actions [..., A] that led to those
         frames => what modulates all blocks [..., M] or [..., V, M]: shift, 1 + scale and gate, D
-        numbers each, twice a block, then shift and 1 + scale of the last norm."""
+        numbers each, twice a block, then shift and 1 + scale of the last norm; then what modulates
+        the convolutions that carry on, and what a frame is drawn by directly."""
         dtype = self.action_embedder.weight.dtype
         acted = self._actions(actions, robots, dtype)
         if level.ndim == actions.ndim:  # a level for each view
@@ -117,10 +121,23 @@ class DiT(nn.Module):
         condition = torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
         scales = condition.unflatten(-1, (-1, self.config.width))[..., 1::3, :]
         scales += 1.0
-        if self.carrier is None:
-            return condition
-        by = self.carrier.film(acted).expand(*condition.shape[:-1], -1)
-        return torch.cat([condition, by], dim=-1)
+        told_too = []
+        if self.carrier is not None:
+            told_too.append(self.carrier.film(acted))
+        if self.direct is not None:
+            with torch.no_grad():  # trained before the rest
+                by = self.direct.told(actions).to(dtype)
+            told_too.append(by.unsqueeze(-2) if level.ndim == actions.ndim else by)
+        wide = [part.expand(*condition.shape[:-1], -1) for part in told_too]
+        return torch.cat([condition, *wide], dim=-1) if wide else condition
+
+    def told(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `condition` gave, apart: for all blocks, for the convolutions that carry on, and for
+        what is drawn directly, the latter [B, T, .]."""
+        carried, drawn = self.config.carried_by, self.config.drawn_by
+        blocks = condition.shape[-1] - carried - drawn
+        parts = condition.split([blocks, carried, drawn], dim=-1)
+        return parts[0], parts[1], parts[2] if condition.ndim == 3 else parts[2][..., 0, :]
 
     @property
     def _modulations(self) -> list[nn.Sequential]:
@@ -161,7 +178,7 @@ class DiT(nn.Module):
         the action, see `worldgym.world.carrier`."""
         if self.carrier is None:
             return before
-        return self.carrier(before, initial_frame, condition[..., -self.config.carried_by :])
+        return self.carrier(before, initial_frame, self.told(condition)[1])
 
     def draw(
         self, x: Tensor, condition: Tensor, initial_frame: Tensor, ring: Ring, sight: int
@@ -178,15 +195,21 @@ class DiT(nn.Module):
     def _draw(
         self, x: Tensor, condition: Tensor, initial_frame: Tensor, carried: Tensor, now: Pass
     ) -> Tensor:
-        h = self.x_proj(self.views(x, initial_frame, carried))
+        modulation, _, by = self.told(condition)
+        direct = None
+        if self.direct is not None:
+            with torch.no_grad():
+                direct = self.direct(initial_frame, by)
+        h = self.x_proj(self.views(x, initial_frame, carried, direct))
         h = h if self.position_map is None else h + self.position_map
         if self.view_token is not None:
             h = h + self.view_token.repeat_interleave(h.shape[2] // self.config.cameras, dim=0)
-        told = condition.shape[-1] - self.config.carried_by
-        h = self.through(h, condition[..., :told], now)
+        h = self.through(h, modulation, now)
         drawn = self.final_linear(h)
         if self.carrier is not None:
             drawn = drawn + self.carrier.passed(h, x, carried)
+        if self.direct is not None and direct is not None:
+            drawn = drawn - self.direct.passed(h, direct)
         return unpatchify(drawn, self.config.stacked_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
@@ -213,7 +236,9 @@ class DiT(nn.Module):
         shown = shown * octave_mask(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def views(self, x: Tensor, initial_frame: Tensor, carried: Tensor) -> Tensor:
+    def views(
+        self, x: Tensor, initial_frame: Tensor, carried: Tensor, direct: Tensor | None = None
+    ) -> Tensor:
         """Latents, with those shown beside, => [B, T, N, P views]."""
         patches = patchify(x, self.config.patch)
         views = [patches]
@@ -221,6 +246,8 @@ class DiT(nn.Module):
             views.append(patchify(carried, self.config.patch))
         if self.config.initial_frame:
             views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
+        if direct is not None:
+            views.append(patchify(direct, self.config.patch))
         return torch.cat(views, dim=-1)
 
     def _pass(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+HOMOGRAPHY = 8  # numbers that say how a camera moved, see `worldgym.world.moved_picture`
+
 
 @dataclass(frozen=True)
 class DiTConfig:
@@ -26,7 +28,9 @@ class DiTConfig:
     embedding learned for each view and positions that begin again in each, and the temporal blocks
     look at one place of one view. carrier_width: channels of convolutions that carry the previous
     frame on by the action; what they draw is shown in its stead and let through to the output, see
-    `worldgym.world.carrier`; 0 = none. carrier_blocks: pairs of such convolutions. embodiments:
+    `worldgym.world.carrier`; 0 = none. carrier_blocks: pairs of such convolutions. direct_width:
+    channels of a U-Net that draws each frame from the initial one alone; tokens are shown that too,
+    and let it through, see `worldgym.world.direct`; 0 = none. embodiments:
     robots that share the network; with several it learns a token for each (see
     `worldgym.world.embodiments`)."""
 
@@ -49,11 +53,13 @@ class DiTConfig:
     cameras: int = field(default=1, repr=False)
     carrier_width: int = field(default=0, repr=False)
     carrier_blocks: int = field(default=4, repr=False)
+    direct_width: int = field(default=0, repr=False)
 
     def __repr__(self) -> str:
         """By it a training is known again that is resumed: so it names what came later only where
         it is used, and the cameras never, whose names are compared."""
-        shown = [f for f in fields(self) if f.repr or ("carrier" in f.name and self.carrier_width)]
+        used = {"carrier": self.carrier_width, "direct": self.direct_width}
+        shown = [f for f in fields(self) if f.repr or used.get(f.name.split("_")[0])]
         return f"DiTConfig({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
 
     @property
@@ -70,7 +76,7 @@ class DiTConfig:
     @property
     def views(self) -> int:
         """How many latents of its place a token is shown."""
-        return 1 + self.previous_frame + self.initial_frame
+        return 1 + self.previous_frame + self.initial_frame + bool(self.direct_width)
 
     @property
     def tokens(self) -> int:
@@ -87,7 +93,7 @@ class DiTConfig:
         % here)."""
         per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
         modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
-        return self.tokens * per_token + modulation + self.carrier_flops
+        return self.tokens * per_token + modulation + self.carrier_flops + self.direct_flops
 
     @property
     def carrier_flops(self) -> int:
@@ -103,6 +109,23 @@ class DiTConfig:
     def carried_by(self) -> int:
         """Numbers that modulate the convolutions in one frame."""
         return 4 * self.carrier_blocks * self.carrier_width
+
+    @property
+    def direct_flops(self) -> int:
+        """Of what draws a frame directly, part of `flops_per_frame`; the pictures that it moves are
+        drawn once an episode and left out."""
+        channels, height, width = self.latent_shape
+        inner = self.direct_width
+        # two blocks of each width, each at a quarter of the places; what halves and doubles
+        blocks = (6 * 18 + 8) * inner**2
+        ends = 9 * inner * (3 * channels + 32) * self.cameras
+        return 2 * height * width * (blocks + ends) if inner else 0
+
+    @property
+    def drawn_by(self) -> int:
+        """Numbers by which a frame is drawn directly: where the cameras went, and the numbers shown
+        with it."""
+        return HOMOGRAPHY * self.cameras + self.action_size if self.direct_width else 0
 
 
 def published_network(scale: int) -> DiTConfig:

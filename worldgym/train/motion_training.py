@@ -1,0 +1,169 @@
+"""Where the cameras went, learned from pictures alone: the initial frame's picture, moved, should
+look like the frame (`worldgym.world.moved_picture`).
+
+What a gripper hides or a hand moves cannot be found by moving a picture, and would drag it along.
+So a place counts at most by what the frame two before differs there: little where a gripper stands
+still (as in Godard et al. 2019, arXiv 1806.01260). Frames near the beginning are learned first,
+because a picture that is far from its place has nothing to hold on to (dev/LOG.md, 2026-12-01).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.episodes.windows import Ints
+from worldgym.io.progress import progress
+from worldgym.train.distributed import ProcessGroup, rank_zero_first
+from worldgym.train.loop import LoopOptions, save_steps, training_loop
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.world_batches import Tables
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.world.moved_picture import SCALE, MovedPicture, moved_by
+from worldgym.world.view_latents import apart
+
+EPISODES = 300  # whose pictures are learned from
+PAIRS = 64  # of an initial frame and a later one, in a step
+NEAR = 0.1  # share of an episode that later frames are of at first
+FAR = 0.6  # share of the steps after which they are of all of it
+BLURS = (2, 4)  # pixels of the picture that are compared as one
+PART = 64  # frames decoded at once
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Of some episodes, frame by frame: pixels uint8 [frames, V, 3, S h, S w], shown [frames, A].
+    first, lengths: int [episodes].   present: bool [episodes, V]."""
+
+    pixels: npt.NDArray[np.uint8]
+    shown: Tensor
+    first: Ints
+    lengths: Ints
+    present: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def of(tables: Tables, config: WorldTrainConfig, codec: Codec, path: Path) -> Pictures:
+        """The codec's pictures of episodes spread over all stores, kept at `path`."""
+        count = min(EPISODES, len(tables.first))
+        chosen = np.arange(count) * len(tables.first) // count
+        lengths = tables.lengths[chosen]
+        spans = zip(tables.first[chosen], lengths, strict=True)
+        rows = np.concatenate([np.arange(first, first + length) for first, length in spans])
+        with rank_zero_first():
+            if not path.exists():
+                temporary = path.with_suffix(".part.npy")
+                np.save(temporary, _decoded(tables, config, codec, rows))
+                os.replace(temporary, path)
+        shown = tables.shown[torch.from_numpy(rows).to(tables.shown.device)]
+        first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        return Pictures(np.load(path, mmap_mode="r"), shown, first, lengths, tables.present[chosen])
+
+    def take(self, rows: Ints, device: str) -> Tensor:
+        """=> float32 [N, V, 3, S h, S w], -1 to 1."""
+        return torch.from_numpy(self.pixels[rows]).to(device).float() / 127.5 - 1.0
+
+
+def train_motion(
+    picture: MovedPicture,
+    settings: OptimizerConfig,
+    tables: Tables,
+    config: WorldTrainConfig,
+    codec: Codec,
+    group: ProcessGroup,
+) -> None:
+    """The whole of `picture`, in place. Resumes from `config.out / "motion.safetensors"`."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    kept = config.out / "pictures.npy"
+    pictures = cache(partial(Pictures.of, tables, config, codec, kept))
+    options = LoopOptions(
+        "motion of cameras",
+        save_steps(config.save_every, settings.steps),
+        config.out / "motion.safetensors",
+        group=group,
+    )
+    loss = motion_loss(picture, tables, pictures, settings.steps, config, group)
+    training_loop(picture, loss, settings, options).put_into(picture)
+    if group.first:
+        kept.unlink(missing_ok=True)
+
+
+def motion_loss(
+    picture: MovedPicture,
+    tables: Tables,
+    opened: Callable[[], Pictures],
+    steps: int,
+    config: WorldTrainConfig,
+    group: ProcessGroup,
+) -> Callable[[int], Tensor]:
+    """Of a step: how far moved pictures are from what was recorded, and drawn ones from what the
+    codec decodes.   opened: asked for pictures once a step is taken."""
+
+    def loss(step: int) -> Tensor:
+        pictures = opened()
+        rng = np.random.default_rng([config.seed, 1, step])
+        mine = group.shard(PAIRS)
+        episodes = rng.integers(len(pictures.first), size=PAIRS)[mine]
+        grown = NEAR + (1 - NEAR) * min(step / max(FAR * steps, 1), 1.0)
+        latest = np.maximum(2, np.ceil(grown * (pictures.lengths[episodes] - 1)))
+        latest = np.minimum(latest, pictures.lengths[episodes] - 1)
+        now = np.ceil(rng.random(PAIRS)[mine] * latest).astype(np.int64)
+        first = pictures.first[episodes]
+        initial, then, there = (
+            pictures.take(first + at, config.device) for at in (0, np.maximum(now - 2, 0), now)
+        )
+        shown = pictures.shown[torch.from_numpy(first + now).to(config.device)]
+        present = torch.from_numpy(pictures.present[episodes]).to(config.device).float()
+        by = picture.homographies(shown).unflatten(-1, (picture.cameras, -1))
+        found = moved_by(initial.flatten(0, 1), by.flatten(0, 1))[:, :-1]
+        off = difference(found, there.flatten(0, 1), then.flatten(0, 1))
+        latents = tables.latents.take(_initial_rows(tables, pictures, episodes)).float()
+        drawn = picture.pictures(apart(latents, picture.cameras).flatten(0, 1))
+        unlike = (drawn - initial.flatten(0, 1)).square().mean((1, 2, 3))
+        return ((off + unlike) * present.flatten()).mean()
+
+    return loss
+
+
+def difference(found: Tensor, there: Tensor, then: Tensor) -> Tensor:
+    """Pictures [N, 3, H, W]: moved ones, those that were recorded, and those recorded two frames
+    before => [N]: mean absolute difference of the first two, blurred; no place counts more than the
+    last two differ there."""
+    off = torch.zeros(len(found), device=found.device)
+    for blur in BLURS:
+        a, b, before = (F.avg_pool2d(x, blur) for x in (found, there, then))
+        idle = (before - b).abs().mean(1)
+        off = off + torch.minimum((a - b).abs().mean(1), idle).mean((1, 2))
+    return off
+
+
+def _initial_rows(tables: Tables, pictures: Pictures, episodes: Ints) -> Ints:
+    """Of those episodes, in the tables."""
+    count = len(pictures.first)
+    rows: Ints = tables.first[episodes * len(tables.first) // count]
+    return rows
+
+
+def _decoded(
+    tables: Tables, config: WorldTrainConfig, codec: Codec, rows: Ints
+) -> npt.NDArray[np.uint8]:
+    """=> [rows, V, 3, S h, S w]."""
+    views = config.network.cameras
+    size = [SCALE * side for side in config.network.latent_shape[1:]]
+    parts = np.split(rows, range(PART, len(rows), PART))
+    found = []
+    for part in progress(parts, len(parts), "pictures", "part"):
+        latents = apart(tables.latents.take(part).float(), views).flatten(0, 1)
+        pixels = codec.decode(latents).permute(0, 3, 1, 2).float()
+        coarse = F.interpolate(pixels, size, mode="area").round().to(torch.uint8)
+        found.append(coarse.unflatten(0, (-1, views)).cpu().numpy())
+    return np.concatenate(found)
