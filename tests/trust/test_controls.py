@@ -21,10 +21,12 @@ from worldgym.trust.controls import (
     not_played,
     undone,
 )
+from worldgym.trust.kept_scores import KeptScores
 from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import ActionSpec, Rollout
 
 MakeRollout = Callable[..., Rollout]
+OPTIONS = ReplayOptions()
 SPEC = replace(FAKE_SPEC, mode="absolute_pose")
 ACTIONS = np.array([[0.1, 0.2, 1.0], [0.3, 0.4, -1.0]], np.float32)
 
@@ -66,7 +68,7 @@ def test_a_turn_by_a_quaternion_is_undone_by_its_inverse() -> None:
 def test_a_single_rollout_has_no_other_s_actions(make_rollout: MakeRollout) -> None:
     """Its own would pass for a success of actions that cannot do the task."""
     rollouts = [make_rollout("a/0", 0.9)]
-    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, ReplayOptions())
+    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, OPTIONS, KeptScores())
     assert [floor.arm for floor in floors] == ["null", "reversed"]
 
 
@@ -105,7 +107,9 @@ def test_floors_of_a_world_that_obeys(make_rollout: MakeRollout) -> None:
         for group, level in (("a", 0.9), ("b", 0.5))
         for i in range(3)
     ]
-    floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, ReplayOptions(batch=4))
+    floors = control_floors(
+        FakeWorld(), FakeJudge(threshold=0.6), rollouts, ReplayOptions(batch=4), KeptScores()
+    )
     assert [(f.arm, f.group) for f in floors] == [
         (arm, g) for arm in ("null", "shuffled", "reversed") for g in "ab"
     ]
@@ -124,6 +128,7 @@ def test_what_the_judge_declines_is_counted_apart(make_rollout: MakeRollout) -> 
         FakeJudge(threshold=0.5, band=0.2),
         [make_rollout("a/1", 0.9)],
         ReplayOptions(),
+        KeptScores(),
         ("null",),
     )[0]
     assert (floor.rate.trials, floor.unscored, floor.rate.value) == (0, 1, None)
@@ -140,7 +145,7 @@ def test_only_successes_that_did_not_happen_count_where_the_truth_is_known(
     known_truth = Truth(truth, lambda policies, tasks: {})
     judge = FakeJudge(threshold=0.6)
     arms = ("null", "shuffled")
-    floors = control_floors(FakeWorld(), judge, rollouts, ReplayOptions(), arms, known_truth)
+    floors = control_floors(FakeWorld(), judge, rollouts, OPTIONS, KeptScores(), arms, known_truth)
     assert [floor.rate.value for floor in floors] == [0.0, 1.0]
     known = [floor.false for floor in floors if floor.false is not None]
     assert [(rate.successes, rate.trials) for rate in known] == [(0.0, 3), (2.0, 3)]
@@ -160,10 +165,12 @@ def test_a_displaced_motion_is_played_only_where_it_is_known_how_far_that_is(
         gone = (after.actions - before.actions)[:, :2].sum(0) * 0.05
         assert float(np.hypot(*gone)) == pytest.approx(0.1, abs=1e-5)
     judge = FakeJudge(threshold=0.6)
-    arms = {f.arm for f in control_floors(FakeWorld(metric), judge, rollouts, ReplayOptions())}
+    arms = {
+        f.arm for f in control_floors(FakeWorld(metric), judge, rollouts, OPTIONS, KeptScores())
+    }
     assert arms == set(PLAYED)
     nobody_knows = FakeWorld(replace(FAKE_SPEC, unit="as published"))
-    arms = {f.arm for f in control_floors(nobody_knows, judge, rollouts, ReplayOptions())}
+    arms = {f.arm for f in control_floors(nobody_knows, judge, rollouts, OPTIONS, KeptScores())}
     assert arms == set(PLAYED) - {"displaced"}
 
 

@@ -206,7 +206,11 @@ def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> N
 
 
 def test_everything_is_checked_and_a_summary_takes_it_up(
-    world: Path, run: Path, episode_store: EpisodeStore, tmp_path: Path
+    world: Path,
+    run: Path,
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     predictor_of(world, run, tmp_path)
     config = TrustConfig(
@@ -241,7 +245,14 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     print_trust(found)
     page = trust_page(found | {"world": "<b>"})
     assert "&lt;b&gt;" in page and "door" in page and "worldgym world measure-familiarity" in page
-    assert measure_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
+    drawn = []
+    monkeypatch.setattr(
+        "worldgym.trust.kept_scores.replayed_batches",
+        lambda world, rollouts, *_, **__: drawn.extend(rollouts) or [],
+    )
+    again = measure_trust(config)  # the run is resumed, and no control arm is drawn again
+    assert again["tasks"] == found["tasks"] and again["floors"] == found["floors"] and not drawn
+    monkeypatch.undo()
     shutil.copy(tmp_path / "trust" / "trust.json", world / "trust.json")
     summary = run_sources(
         Sources(world, ("still",), world / "tasks", world / "judge"),

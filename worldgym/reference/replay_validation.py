@@ -23,6 +23,7 @@ from worldgym.io.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.controls import control_floors
+from worldgym.trust.kept_scores import KeptScores
 from worldgym.trust.replay_test import (
     ReplayOutcome,
     by_group,
@@ -60,9 +61,8 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     episodes = recorded_rollouts(EpisodeStore(config.store))
     replaying = ReplayOptions(config.batch, {RECORDED: config.chunk})
     outcomes, generated = replay_test(world, judge, episodes, replaying)
-    floors = control_floors(
-        world, judge, [episode.rollout for episode in episodes], replaying, ("shuffled",)
-    )
+    rollouts = [episode.rollout for episode in episodes]
+    floors = control_floors(world, judge, rollouts, replaying, KeptScores(), ("shuffled",))
     figures = summarize_replays(outcomes, {floor.group: floor.rate.value for floor in floors})
     figures |= {
         "world": world.name,

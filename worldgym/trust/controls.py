@@ -26,10 +26,10 @@ from worldgym.actions.displacement import immovable, moved_aside, sideways
 from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
 from worldgym.actions.no_motion import no_motion
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import scores
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.success_rates import Rate, score_rate
-from worldgym.trust.rollout_replay import ReplayOptions, replay_rollouts
+from worldgym.trust.kept_scores import KeptScores, replayed_scores
+from worldgym.trust.rollout_replay import ReplayOptions
 from worldgym.types import Actions, ActionSpec, Rollout, Task, is_success
 from worldgym.world.world_protocol import World
 
@@ -69,35 +69,36 @@ def control_floors(
     judge: Judge,
     rollouts: Sequence[Rollout],
     replaying: ReplayOptions,
+    kept: KeptScores,
     arms: Sequence[str] = PLAYED,
     truth: Truth | None = None,
 ) -> list[Floor]:
     """Every arm for every group of tasks, in the order of `arms`; without `displaced` where the
-    spec says no pose in metres."""
+    spec says no pose in metres. kept: scores of a report that was stopped, and of this one."""
     floors = []
     for arm in arms:
         if arm == "displaced" and immovable(world.spec):
             continue
         chosen = controlled(arm, rollouts, world.spec)
         if chosen:
-            replayed = replay_rollouts(world, chosen, replaying, what=f"{arm} actions")
+            said = replayed_scores(world, judge, chosen, replaying, kept, f"{arm} actions")
             happened = None if truth is None else truth.of_actions(chosen)
-            floors += floors_of(arm, replayed, scores(judge, replayed), happened)
+            floors += floors_of(arm, chosen, said, happened)
     return floors
 
 
 def floors_of(
     arm: str,
-    replayed: Sequence[Rollout],
+    rollouts: Sequence[Rollout],
     said: Sequence[float | None],
     happened: Sequence[bool | None] | None = None,
 ) -> list[Floor]:
     """What the judge's scores and, where it is known, the truth say of an arm's rollouts, by
     group."""
-    happened = [None] * len(replayed) if happened is None else happened
+    happened = [None] * len(rollouts) if happened is None else happened
     verdicts = [
         (rollout.trial.task, None if score is None else is_success(score), true)
-        for rollout, score, true in zip(replayed, said, happened, strict=True)
+        for rollout, score, true in zip(rollouts, said, happened, strict=True)
     ]
     floors = []
     for group in sorted({task.group for task, _, _ in verdicts}):

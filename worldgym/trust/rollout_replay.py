@@ -75,6 +75,20 @@ def replay_rollouts(
 ) -> list[Rollout]:
     """The same trials and actions with frames drawn again. future: 0 = the trial's own noise, n =
     the n-th other noise."""
+    batches = replayed_batches(world, rollouts, replaying, future, what)
+    drawn = dict(pair for batch in batches for pair in batch)
+    return [drawn[i] for i in range(len(rollouts))]
+
+
+def replayed_batches(
+    world: World[Any],
+    rollouts: Sequence[Rollout],
+    replaying: ReplayOptions,
+    future: int = 0,
+    what: str = "replaying",
+) -> Iterator[list[tuple[int, Rollout]]]:
+    """As `replay_rollouts`, batch by batch as they are drawn, each rollout behind its place among
+    those given."""
 
     def shape(i: int) -> tuple[int, int]:
         return len(rollouts[i].actions), replaying.chunks.get(rollouts[i].policy, 1)
@@ -88,14 +102,12 @@ def replay_rollouts(
         _job([rollouts[i] for i in rows + rows[-1:] * (size - len(rows))], future, chunk)
         for chunk, rows in batches
     ]
-    drawn: dict[int, Rollout] = {}
     replayed = _replayed(world, jobs, replaying.elsewhere)
     for number, frames in progress(replayed, len(jobs), what, "batch"):
-        drawn |= {
-            i: replace(rollouts[i], frames=frames[row], views=world.views)
+        yield [
+            (i, replace(rollouts[i], frames=frames[row], views=world.views))
             for row, i in enumerate(batches[number][1])
-        }
-    return [drawn[i] for i in range(len(rollouts))]
+        ]
 
 
 def _job(some: Sequence[Rollout], future: int, chunk: int) -> ReplayBatch:

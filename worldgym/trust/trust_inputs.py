@@ -16,6 +16,7 @@ from worldgym.judges.load_judge import load_judge
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.kept_scores import CONTROLS_NAME, KeptScores
 from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.rollout_replay import Elsewhere, ReplayOptions
 from worldgym.world.engine_choice import known_engine, on_engine
@@ -56,7 +57,8 @@ class TrustConfig:
 
 @dataclass(frozen=True)
 class TrustInputs:
-    """What a trust report works with. inverse-dynamics model, error predictor, familiarity,
+    """What a trust report works with. kept: scores of control arms, of a stopped report too.
+    inverse-dynamics model, error predictor, familiarity,
     motions: None = what needs them is left out."""
 
     world: DiffusionWorld
@@ -64,6 +66,7 @@ class TrustInputs:
     inverse_dynamics: InverseDynamicsModel | None
     error_predictor: ErrorPredictor | None
     replaying: ReplayOptions
+    kept: KeptScores
     familiarity: Familiarity | None = None
     motions: KnownMotions | None = None
 
@@ -93,14 +96,16 @@ def load_inputs(config: TrustConfig) -> TrustInputs:
         inverse_dynamics.check(world.codec, world.spec)
     predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
+    checked = load_judge(judge, device=config.device)
     replaying = ReplayOptions(config.batch, elsewhere=_elsewhere(config))
     familiarity = familiarity_of(config.world, world.codec)
     parts = TrustInputs(
         world,
-        load_judge(judge, device=config.device),
+        checked,
         inverse_dynamics,
         error_predictor,
         replaying,
+        KeptScores(config.out / CONTROLS_NAME, (world.name, world.computes, checked.name)),
         familiarity,
         motions_beside(config.world, world),
     )

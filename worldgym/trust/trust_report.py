@@ -4,7 +4,8 @@ allow, and one colour per task.
 OUT/trust.json           everything; `worldgym evaluate` and `worldgym report` take it up
                          (stats/world_trust.py)
 OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped one
-                         continues there"""
+                         continues there
+OUT/controls.jsonl       scores of the control arms (kept_scores.py); the same holds for them"""
 
 from __future__ import annotations
 
@@ -106,7 +107,9 @@ def _measure_recorded(
     rollouts = [episode.rollout for episode in episodes]
     _add_floors(
         "recorded",
-        control_floors(parts.world, parts.judge, rollouts, parts.replaying, truth=truth),
+        control_floors(
+            parts.world, parts.judge, rollouts, parts.replaying, parts.kept, truth=truth
+        ),
         figures,
         found,
     )
@@ -143,7 +146,9 @@ def _measure_closed_loop(
     if not loop.rollouts:
         return known
     replaying = replace(parts.replaying, chunks=loop.chunks)
-    floors = control_floors(parts.world, parts.judge, loop.rollouts, replaying, truth=truth)
+    floors = control_floors(
+        parts.world, parts.judge, loop.rollouts, replaying, parts.kept, truth=truth
+    )
     floors += delayed_floors(config, parts, known, truth)
     _add_floors("policies", floors, figures, found)
     _expect_wrong(config, replace(parts, replaying=replaying), loop, figures, found)
