@@ -16,6 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +26,10 @@ import torch
 from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec
 from worldgym.io.records import from_mapping
+from worldgym.native.processor import mixed_precision
 from worldgym.train.carrier_training import carrier_loss
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
-from worldgym.train.direct_training import direct_loss
+from worldgym.train.direct_training import apart_from, direct_loss
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import Optimizer
@@ -139,12 +141,21 @@ def within(
 ) -> WorldTrainConfig:
     """With as many steps of each stage as fit."""
     network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
-    optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of([data], config)
+    tables = Tables.of([data], config)
     alone = ProcessGroup(0, 1)
 
-    def steps(stage: str, seconds: float, loss: Callable[[int], torch.Tensor]) -> int:
+    def steps(
+        stage: str,
+        seconds: float,
+        loss: Callable[[int], torch.Tensor],
+        taught: torch.nn.Module = network,
+    ) -> int:
+        optimizer = Optimizer(taught, config.optimizer, MATRICES)
+
         def one_step() -> None:
-            torch.autograd.backward(loss(0))
+            with nullcontext() if taught is network else mixed_precision(config.device):
+                found = loss(0)
+            torch.autograd.backward(found)
             optimizer.step(0)
 
         return settle_steps(work / f"{stage}-steps.json", seconds, one_step, config.device)
@@ -158,9 +169,11 @@ def within(
         first = replace(config.carrier, steps=steps("carrier", FIRST_SHARE * seconds, loss))
         config, left = replace(config, carrier=first), left - FIRST_SHARE * seconds
     if config.direct is not None and network.direct is not None:
-        loss = direct_loss(network.direct, tables, config, alone)
-        frames = replace(config.direct.frames, steps=steps("direct", FIRST_SHARE * seconds, loss))
-        direct = replace(config.direct, frames=frames)
+        taught = apart_from(network.direct)
+        loss = direct_loss(taught, tables, config, alone)
+        # a third of them for the steps that learn where the camera goes, which are cheaper
+        count = steps("direct", FIRST_SHARE * seconds * 2 / 3, loss, taught)
+        direct = config.direct.of_steps(count)
         config, left = replace(config, direct=direct), left - FIRST_SHARE * seconds
     count = steps("world", left, forcing)
     return replace(config, optimizer=replace(config.optimizer, steps=count))

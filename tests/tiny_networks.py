@@ -10,7 +10,7 @@ from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_train_config import DirectTraining, WorldTrainConfig
 from worldgym.types import ActionSpec
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -43,3 +43,11 @@ def tiny_world(out: Path, device: str) -> WorldTrainConfig:
     optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
     sampler = SamplerConfig(steps=2, window=6, keep=3)
     return WorldTrainConfig(out, network, optimizer, sampler, batch=2, frames=6, save_every=2)
+
+
+def carrying_world(out: Path, device: str) -> WorldTrainConfig:
+    """With convolutions and frames drawn directly, which are trained first."""
+    tiny = tiny_world(out, device)
+    network = replace(tiny.network, carrier_width=4, direct_width=4)
+    stage = OptimizerConfig(4, warmup=1)
+    return replace(tiny, network=network, carrier=stage, direct=DirectTraining(stage, stage))

@@ -31,7 +31,7 @@ class Codec(NoCodec):
 def run(out: Path, steps: int = 60, **changes: object) -> WorldTrainConfig:
     settings = OptimizerConfig(steps, lr=5e-3, warmup=5, ema=0.9, decay=1.0)
     first = DirectTraining(replace(settings, steps=6), settings)
-    base = shifting(out, dtype="float32", direct=first, **changes)
+    base = shifting(out, batch=16, dtype="float32", direct=first, **changes)
     return replace(base, network=replace(base.network, direct_width=8), save_every=4)
 
 

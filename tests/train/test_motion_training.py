@@ -91,7 +91,7 @@ def test_where_a_camera_went_is_learned_from_pictures(tmp_path: Path) -> None:
     recorded = Codec().decode(torch.from_numpy(held_out.latents[:4]).float())
     truth = recorded.permute(0, 3, 1, 2).float() / 127.5 - 1
     assert (drawn - truth).square().mean() < 0.3 * truth.square().mean()
-    assert not (tmp_path / "pictures.npy").exists()
+    assert not list(tmp_path.glob("pictures*"))
 
 
 def test_what_stands_still_while_the_picture_moves_does_not_drag_it() -> None:
@@ -107,7 +107,7 @@ def test_what_stands_still_while_the_picture_moves_does_not_drag_it() -> None:
 def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     wanted = config(tmp_path)
     tables, picture = Tables.of(episodes(), wanted), new_picture(wanted)
-    pictures = Pictures.of(tables, wanted, Codec(), tmp_path / "pictures.npy")
+    pictures = Pictures.of(tables, wanted, Codec())
     whole, *halves = (
         motion_loss(picture, tables, lambda: pictures, 100, wanted, group)(50).item()
         for group in (ALONE, ProcessGroup(0, 2), ProcessGroup(1, 2))
@@ -152,11 +152,11 @@ def test_stopped_and_resumed_is_uninterrupted(
 def test_pictures_are_those_of_episodes_spread_over_the_stores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(motion_training, "EPISODES", 3)
+    monkeypatch.setattr(motion_training, "FRAMES", 30)
     wanted = config(tmp_path)
     data = episodes(8)
     tables = Tables.of(data, wanted)
-    pictures = Pictures.of(tables, wanted, Codec(), tmp_path / "pictures.npy")
+    pictures = Pictures.of(tables, wanted, Codec())
     assert list(pictures.lengths) == [10] * 3 and len(pictures.pixels) == 30
     for row, episode in enumerate((0, 2, 5)):
         first = data[0].first[episode]
@@ -165,3 +165,6 @@ def test_pictures_are_those_of_episodes_spread_over_the_stores(
         assert np.array_equal(pictures.pixels[10 * row], truth[0].numpy()[None])
         shown = torch.from_numpy(data[0].shown[first : first + 10])
         assert torch.equal(pictures.shown[10 * row : 10 * row + 10], shown)
+        assert pictures.rows[row] == first
+    monkeypatch.setattr(motion_training, "EPISODES", 2)
+    assert len(Pictures.of(tables, wanted, Codec()).first) == 2  # not those of the file before

@@ -73,9 +73,10 @@ def test_what_draws_directly_is_trained_before_the_rest_and_only_passed_then(
     flops = drawing.network.direct_flops
     assert budget(drawing).flops == pytest.approx(budget(CONFIG).flops + 24 * flops)
     stage = OptimizerConfig(steps=3)
-    first = replace(drawing, direct=DirectTraining(stage, stage))
+    first = replace(drawing, direct=DirectTraining(stage, OptimizerConfig(steps=5)))
     alone = budget(first).hours - budget(drawing).hours
-    assert alone == pytest.approx(3 * 3 * flops * 64 / 3600) and flops > 0
+    wanted = 16 * (3 * drawing.network.picture_flops + 5 * flops)  # 4 pairs and frames a clip
+    assert alone == pytest.approx(3 * wanted / 3600) and flops > 0
 
 
 def test_activations_are_those_of_the_whole_network() -> None:

@@ -4,13 +4,14 @@ checkpoint."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from shifting_latents import Codec, config
-from tiny_networks import tiny_codec, tiny_world
+from tiny_networks import carrying_world, tiny_codec, tiny_world
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
@@ -24,7 +25,7 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
-from worldgym.train.world_train_config import DirectTraining
+from worldgym.train.world_train_config import DirectTraining, WorldTrainConfig
 from worldgym.train.world_training import checkpoint_config
 from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
@@ -32,16 +33,24 @@ from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_checkpoint import load_diffusion_world
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("recipe", "processes"),
+    [
+        (tiny_world, 1),
+        pytest.param(tiny_world, 2, marks=pytest.mark.slow),
+        pytest.param(carrying_world, 2, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 def test_train_then_load(
     episode_store: EpisodeStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    recipe: Callable[[Path, str], WorldTrainConfig],
     processes: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, recipe))
     request = TrainRequest(
         (f"square={episode_store.root}",),
         (episode_store.root,),
@@ -51,7 +60,7 @@ def test_train_then_load(
     )
     folder = train_codec_and_world(request)
     world = load_diffusion_world(folder)
-    assert world.config.network == tiny_world(tmp_path, "cpu").network
+    assert world.config.network == recipe(tmp_path, "cpu").network
     assert len(list((tmp_path / "out" / "sheets").glob("*.png"))) == 2
     result = replay(world, held_out_sample(episode_store.root, 2))
     assert result.frames.shape == (2, 9, 1, 32, 32, 3) and result.psnr.shape == (2, 8, 1)
@@ -144,9 +153,10 @@ def test_steps_of_each_stage_are_chosen_by_themselves(tmp_path: Path) -> None:
     assert recipe.carrier is not None and recipe.direct is not None
     chosen = world_config(replace(request, carrier_steps=7))
     assert chosen == replace(recipe, carrier=replace(recipe.carrier, steps=7))
-    chosen = world_config(replace(request, direct_steps=7))
-    frames = replace(recipe.direct.frames, steps=7)
-    assert chosen == replace(recipe, direct=replace(recipe.direct, frames=frames))
+    chosen = world_config(replace(request, direct_steps=160))
+    direct = recipe.direct
+    tenth = DirectTraining(replace(direct.motion, steps=600), replace(direct.frames, steps=160))
+    assert chosen == replace(recipe, direct=tenth)
     chosen = world_config(replace(request, steps=7))
     assert (chosen.carrier, chosen.direct) == (recipe.carrier, recipe.direct)
     for option in ("carrier", "direct"):
@@ -171,6 +181,8 @@ def test_parts_that_a_start_has_are_not_trained_alone(tmp_path: Path, width: int
     going_on = world_config(replace(request, start=tmp_path / "begun"))
     assert going_on.carrier == (None if width else recipe.carrier)
     assert going_on.direct == (None if width else recipe.direct)
+    asked = replace(request, start=tmp_path / "begun", carrier_steps=7, direct_steps=160)
+    assert world_config(asked).carrier is not None and world_config(asked).direct is not None
 
 
 def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from worldgym.train.world_batches import Tables, make_batch
 from worldgym.train.world_training import (
     checkpoint_config,
     diffusion_loss,
+    draws_alike,
     start_from,
     train_world,
 )
@@ -102,6 +103,28 @@ def test_frames_drawn_directly_are_added_to_a_trained_world(
         drawing.direct.leave.bias.add_(1.0)
         drawing.x_proj.weight[:, -8:].normal_()
     assert not torch.allclose(drawing(*given), begun(*given), atol=0.01)
+
+
+def test_what_draws_directly_begins_again_for_another_robot(tmp_path: Path) -> None:
+    """And stays for this one; a recipe that has no such part refuses it."""
+    run = config(tmp_path)
+    network = replace(run.network, direct_width=8)
+    begun = DiT(network)
+    for parameter in begun.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    robot = Embodiment("fake", FAKE_SPEC)
+    facts = checkpoint_config(replace(run, network=network), [robot], Codec())
+    save_folder(tmp_path / "begun", facts, begun.state_dict(), "")
+    other = Embodiment("other", replace(FAKE_SPEC, rate_hz=7.0))
+    for chosen, alike in ((robot, True), (other, False)):
+        found = DiT(network)
+        start_from(found, tmp_path / "begun", [chosen])
+        kept = torch.equal(found.state_dict()["direct.places"], begun.state_dict()["direct.places"])
+        assert kept == alike
+        assert draws_alike(network, facts["spec"], network, [chosen]) == alike
+    assert not draws_alike(network, facts["spec"], replace(network, cameras=2), [robot])
+    with pytest.raises(CheckpointError, match="draws frames directly, and the recipe's does not"):
+        start_from(DiT(run.network), tmp_path / "begun", [robot])
 
 
 def test_what_is_carried_on_learns_to_be_the_frame(tmp_path: Path) -> None:

@@ -70,18 +70,35 @@ def test_what_the_judge_broke_on_is_asked_again(rollouts: list[Rollout], tmp_pat
     assert None not in scored(path, FakeJudge(threshold=0.6), rollouts)
 
 
+def test_what_the_judge_declined_is_kept(rollouts: list[Rollout], tmp_path: Path) -> None:
+    path = tmp_path / "controls.jsonl"
+    assert scored(path, FakeJudge(threshold=0.6, band=1.0), rollouts) == [None] * 7
+    never = Counting(breaks_after=0)
+    assert scored(path, never, rollouts) == [None] * 7 and never.asked == 0
+
+
 def test_another_rollout_world_or_judge_has_another_key(make_rollout: MakeRollout) -> None:
     rollout = make_rollout("a/1", 0.3)
     trial, task = rollout.trial, rollout.trial.task
     actions = rollout.actions.copy()
     actions[0, 0] += 1e-6
     view = {"wrist": np.zeros_like(task.frame)}
+
+    def asked(**changes: object) -> Rollout:
+        changed = replace(task, **changes)  # type: ignore[arg-type]
+        return replace(rollout, trial=replace(trial, task=changed))
+
     others = [
         replace(rollout, actions=actions),
         replace(rollout, trial=replace(trial, repeat=trial.repeat + 1)),
-        replace(rollout, trial=replace(trial, task=replace(task, instruction="wave"))),
-        replace(rollout, trial=replace(trial, task=replace(task, frame=task.frame + 1))),
-        replace(rollout, trial=replace(trial, task=replace(task, others=view))),
+        asked(instruction="wave"),
+        asked(frame=task.frame + 1),
+        asked(others=view),
+        asked(others={"side": view["wrist"]}),
+        asked(success="the arm waves"),
+        asked(partial_credit="the arm lifts"),
+        asked(state={"x": 0.1}),
+        asked(extras={"rubric": "strict"}),
     ]
     kept = KeptScores(None, PARTS)
     keys = [kept.key(rollout, 1), kept.key(rollout, 2)]

@@ -101,17 +101,23 @@ def test_another_sight_is_another_program() -> None:
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
 @pytest.mark.slow
+@pytest.mark.parametrize("direct_width", [0, 8])
 def test_machine_code_draws_the_same_and_is_compiled_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    direct_width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    world = make_world(rule="rolling", window=6, keep=1, steps=2)
+    parts = {"direct_width": direct_width}
+    world = make_world(rule="rolling", window=6, keep=1, steps=2, **parts)
     wanted = latents_of(world, 3, 14, 2)
     first = world.compiled()
     assert np.abs(latents_of(first, 3, 14, 2) - wanted).max() < 1e-4
     assert programs(first) == 1 and capsys.readouterr().err.count("compiling") == 1
     counters.clear()
-    other = make_world(rule="rolling", window=6, keep=1, steps=2)  # as another start finds it
+    # as another start finds it
+    other = make_world(rule="rolling", window=6, keep=1, steps=2, **parts)
     with torch.no_grad():
         other.network.final_linear.bias.add_(1.0)
     kept = other.compiled("kept")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.episodes.frame_cache import frame_cache
@@ -14,6 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, at_least, pick
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.io.devices import resolve_device
+from worldgym.io.records import from_mapping
 from worldgym.io.tracking import check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
@@ -23,6 +24,8 @@ from worldgym.train.training_cost import Budget, budget
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, held_out_stores, launch
 from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import draws_alike
+from worldgym.world.network_config import DiTConfig
 
 
 def train_codec_and_world(request: TrainRequest) -> Path:
@@ -83,7 +86,26 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
         _check_size(
             request, recipe(request.out / "codec-run", request.device).model.size, mixture[0].store
         )
-    return config_for(config, mixture), mixture
+    config = config_for(config, mixture)
+    if request.direct_steps is None and not _keeps_direct(config, mixture):
+        config = replace(config, direct=_recipe(request).world(request.out, request.device).direct)
+    return config, mixture
+
+
+def _keeps_direct(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> bool:
+    """Whether the world to continue from draws frames directly for this robot with its cameras."""
+    if config.start is None:
+        return False
+    data = read_config(config.start)
+    start = from_mapping(DiTConfig, data["network"]) if "network" in data else DiTConfig()
+    return draws_alike(start, data.get("spec"), config.network, [part.robot for part in mixture])
+
+
+def _of_start(config: WorldTrainConfig) -> Mapping[str, Any]:
+    """The numbers of its network; none where nothing is continued."""
+    known = read_config(config.start) if config.start else {}
+    found: Mapping[str, Any] = known.get("network", {})
+    return found
 
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
@@ -104,17 +126,16 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
         carrier = replace(config.carrier, steps=steps)
     if steps := _steps_before(config, "direct", request.direct_steps):
         assert config.direct is not None
-        frames = replace(config.direct.frames, steps=steps)
-        direct = replace(config.direct, frames=frames)
+        direct = config.direct.of_steps(steps)
     return replace(config, carrier=carrier, direct=direct)
 
 
 def _steps_before(
     config: WorldTrainConfig, part: Literal["carrier", "direct"], steps: int | None
 ) -> int:
-    """For how many a part of the network is trained alone, before the rest: not at all where the
-    world to continue from has such a part already, to which its blocks are fitted. steps: as asked
-    for; None = the recipe's."""
+    """For how many a part of the network is trained alone, before the rest. steps: as asked for;
+    None = as many as the recipe says, and not at all where the world to continue from has such a
+    part already, to which its blocks are fitted."""
     what = {"carrier": "convolutions that carry frames on", "direct": "what draws frames directly"}
     frames = config.direct.frames if config.direct else None
     settings = config.carrier if part == "carrier" else frames
@@ -126,7 +147,7 @@ def _steps_before(
     at_least(f"--{part}-steps", steps or 0)
     if settings is None or steps == 0:
         return 0
-    if config.start and read_config(config.start).get("network", {}).get(f"{part}_width"):
+    if steps is None and _of_start(config).get(f"{part}_width"):
         return 0
     return steps or settings.steps
 

@@ -24,7 +24,7 @@ from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.direct import Direct
 from worldgym.world.network import DiT
 
-FRAMES = 64  # of a step
+FRAMES_PER_CLIP = 4  # in a step, for each clip of a batch
 
 
 def train_direct(
@@ -36,7 +36,7 @@ def train_direct(
     settings = config.direct
     if network.direct is None or settings is None or (config.out / "state.safetensors").exists():
         return
-    direct = deepcopy(network.direct).float()
+    direct = apart_from(network.direct)
     train_motion(direct.picture, settings.motion, tables, config, codec, group)
     direct.picture.requires_grad_(False)
     options = LoopOptions(
@@ -51,6 +51,11 @@ def train_direct(
     network.direct.load_state_dict(direct.state_dict())
 
 
+def apart_from(direct: Direct) -> Direct:
+    """A copy in float32, which is trained in its stead."""
+    return deepcopy(direct).float()
+
+
 def direct_loss(
     direct: Direct, tables: Tables, config: WorldTrainConfig, group: ProcessGroup
 ) -> Callable[[int], Tensor]:
@@ -58,10 +63,11 @@ def direct_loss(
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng([config.seed, 2, step])
-        mine = group.shard(FRAMES)
-        episodes = draw_episodes(tables.stores, config.mix, FRAMES, rng)
-        at = (rng.random(FRAMES) * tables.lengths[episodes]).astype(np.int64)
-        left_out = rng.random((FRAMES, direct.cameras)) < START_DROPOUT
+        count = FRAMES_PER_CLIP * config.batch
+        mine = group.shard(count)
+        episodes = draw_episodes(tables.stores, config.mix, count, rng)
+        at = (rng.random(count) * tables.lengths[episodes]).astype(np.int64)
+        left_out = rng.random((count, direct.cameras)) < START_DROPOUT
         left_out[:, 0] = False
         rows = tables.first[episodes][mine]
         places = rows + at[mine]
@@ -71,7 +77,9 @@ def direct_loss(
         start = tables.latents.take(rows).float()
         start = start * recorded_places(present & ~dropped, start.shape[-2])[:, 0]
         shown = tables.shown[torch.from_numpy(places).to(config.device)][:, None]
-        drawn = direct(start, direct.told(shown)).float()
+        with torch.autocast(start.device.type, enabled=False):  # as in a rollout
+            told = direct.told(shown)
+        drawn = direct(start, told).float()
         known = recorded_places(present, latents.shape[-2])
         return ((drawn - latents).square() * known).mean()
 

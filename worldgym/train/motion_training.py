@@ -9,6 +9,7 @@ because a picture that is far from its place has nothing to hold on to (dev/LOG.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.lib.format import open_memmap
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,41 +34,50 @@ from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.moved_picture import SCALE, MovedPicture, moved_by
 from worldgym.world.view_latents import apart
 
-EPISODES = 300  # whose pictures are learned from
-PAIRS = 64  # of an initial frame and a later one, in a step
+EPISODES = 300  # whose pictures are learned from, or fewer:
+FRAMES = 20_000  # of about so many frames, since each is decoded
+PAIRS_PER_CLIP = (
+    4  # of an initial frame and a later one, for each clip of the whole training's batch
+)
 NEAR = 0.1  # share of an episode that later frames are of at first
 FAR = 0.6  # share of the steps after which they are of all of it
 BLURS = (2, 4)  # pixels of the picture that are compared as one
 PART = 64  # frames decoded at once
+PICTURES = "pictures-"  # and a digest of which frames they show: begins the name of their file
 
 
 @dataclass(frozen=True)
 class Pictures:
     """Of some episodes, frame by frame: pixels uint8 [frames, V, 3, S h, S w], shown [frames, A].
-    first, lengths: int [episodes].   present: bool [episodes, V]."""
+    first, lengths: int [episodes].   present: bool [episodes, V].   rows: int [episodes], of their
+    initial frames in the tables."""
 
     pixels: npt.NDArray[np.uint8]
     shown: Tensor
     first: Ints
     lengths: Ints
     present: npt.NDArray[np.bool_]
+    rows: Ints
 
     @staticmethod
-    def of(tables: Tables, config: WorldTrainConfig, codec: Codec, path: Path) -> Pictures:
-        """The codec's pictures of episodes spread over all stores, kept at `path`."""
-        count = min(EPISODES, len(tables.first))
+    def of(tables: Tables, config: WorldTrainConfig, codec: Codec) -> Pictures:
+        """The codec's pictures of episodes spread over all stores, kept in `config.out`."""
+        count = max(1, min(EPISODES, len(tables.first), int(FRAMES / tables.lengths.mean())))
         chosen = np.arange(count) * len(tables.first) // count
         lengths = tables.lengths[chosen]
         spans = zip(tables.first[chosen], lengths, strict=True)
         rows = np.concatenate([np.arange(first, first + length) for first, length in spans])
+        path = config.out / f"{PICTURES}{hashlib.sha256(rows.tobytes()).hexdigest()[:12]}.npy"
         with rank_zero_first():
             if not path.exists():
-                temporary = path.with_suffix(".part.npy")
-                np.save(temporary, _decoded(tables, config, codec, rows))
+                temporary = path.with_suffix(".part")
+                _decode(tables, config, codec, rows, temporary)
                 os.replace(temporary, path)
-        shown = tables.shown[torch.from_numpy(rows).to(tables.shown.device)]
-        first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        return Pictures(np.load(path, mmap_mode="r"), shown, first, lengths, tables.present[chosen])
+        numbers = tables.shown[torch.from_numpy(rows).to(tables.shown.device)]
+        begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        pixels = np.load(path, mmap_mode="r")
+        first, present = tables.first[chosen], tables.present[chosen]
+        return Pictures(pixels, numbers, begins, lengths, present, first)
 
     def take(self, rows: Ints, device: str) -> Tensor:
         """=> float32 [N, V, 3, S h, S w], -1 to 1."""
@@ -83,8 +94,7 @@ def train_motion(
 ) -> None:
     """The whole of `picture`, in place. Resumes from `config.out / "motion.safetensors"`."""
     config.out.mkdir(parents=True, exist_ok=True)
-    kept = config.out / "pictures.npy"
-    pictures = cache(partial(Pictures.of, tables, config, codec, kept))
+    pictures = cache(partial(Pictures.of, tables, config, codec))
     options = LoopOptions(
         "motion of cameras",
         save_steps(config.save_every, settings.steps),
@@ -93,8 +103,8 @@ def train_motion(
     )
     loss = motion_loss(picture, tables, pictures, settings.steps, config, group)
     training_loop(picture, loss, settings, options).put_into(picture)
-    if group.first:
-        kept.unlink(missing_ok=True)
+    for path in config.out.glob(f"{PICTURES}*") if group.first else ():
+        path.unlink()
 
 
 def motion_loss(
@@ -111,12 +121,13 @@ def motion_loss(
     def loss(step: int) -> Tensor:
         pictures = opened()
         rng = np.random.default_rng([config.seed, 1, step])
-        mine = group.shard(PAIRS)
-        episodes = rng.integers(len(pictures.first), size=PAIRS)[mine]
+        count = PAIRS_PER_CLIP * config.batch
+        mine = group.shard(count)
+        episodes = rng.integers(len(pictures.first), size=count)[mine]
         grown = NEAR + (1 - NEAR) * min(step / max(FAR * steps, 1), 1.0)
         latest = np.maximum(2, np.ceil(grown * (pictures.lengths[episodes] - 1)))
         latest = np.minimum(latest, pictures.lengths[episodes] - 1)
-        now = np.ceil(rng.random(PAIRS)[mine] * latest).astype(np.int64)
+        now = np.ceil(rng.random(count)[mine] * latest).astype(np.int64)
         first = pictures.first[episodes]
         initial, then, there = (
             pictures.take(first + at, config.device) for at in (0, np.maximum(now - 2, 0), now)
@@ -126,7 +137,7 @@ def motion_loss(
         by = picture.homographies(shown).unflatten(-1, (picture.cameras, -1))
         found = moved_by(initial.flatten(0, 1), by.flatten(0, 1))[:, :-1]
         off = difference(found, there.flatten(0, 1), then.flatten(0, 1))
-        latents = tables.latents.take(_initial_rows(tables, pictures, episodes)).float()
+        latents = tables.latents.take(pictures.rows[episodes]).float()
         drawn = picture.pictures(apart(latents, picture.cameras).flatten(0, 1))
         unlike = (drawn - initial.flatten(0, 1)).square().mean((1, 2, 3))
         return ((off + unlike) * present.flatten()).mean()
@@ -146,24 +157,16 @@ def difference(found: Tensor, there: Tensor, then: Tensor) -> Tensor:
     return off
 
 
-def _initial_rows(tables: Tables, pictures: Pictures, episodes: Ints) -> Ints:
-    """Of those episodes, in the tables."""
-    count = len(pictures.first)
-    rows: Ints = tables.first[episodes * len(tables.first) // count]
-    return rows
-
-
-def _decoded(
-    tables: Tables, config: WorldTrainConfig, codec: Codec, rows: Ints
-) -> npt.NDArray[np.uint8]:
-    """=> [rows, V, 3, S h, S w]."""
+def _decode(tables: Tables, config: WorldTrainConfig, codec: Codec, rows: Ints, path: Path) -> None:
+    """Writes uint8 [rows, V, 3, S h, S w]."""
     views = config.network.cameras
-    size = [SCALE * side for side in config.network.latent_shape[1:]]
-    parts = np.split(rows, range(PART, len(rows), PART))
-    found = []
-    for part in progress(parts, len(parts), "pictures", "part"):
+    height, width = (SCALE * side for side in config.network.latent_shape[1:])
+    found = open_memmap(path, "w+", np.uint8, (len(rows), views, 3, height, width))
+    starts = range(0, len(rows), PART)
+    for start in progress(starts, len(starts), "decoding pictures", "part"):
+        part = rows[start : start + PART]
         latents = apart(tables.latents.take(part).float(), views).flatten(0, 1)
         pixels = codec.decode(latents).permute(0, 3, 1, 2).float()
-        coarse = F.interpolate(pixels, size, mode="area").round().to(torch.uint8)
-        found.append(coarse.unflatten(0, (-1, views)).cpu().numpy())
-    return np.concatenate(found)
+        coarse = F.interpolate(pixels, (height, width), mode="area").round().to(torch.uint8)
+        found[start : start + len(part)] = coarse.unflatten(0, (-1, views)).cpu().numpy()
+    found.flush()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from worldgym.train.direct_training import FRAMES
+from worldgym.train.direct_training import FRAMES_PER_CLIP
+from worldgym.train.motion_training import PAIRS_PER_CLIP
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT
@@ -75,8 +76,12 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
     taught = network.flops_per_frame - network.direct_flops
     flops = (factor * taught + network.direct_flops) * frames
     carried = config.carrier.steps * frames if config.carrier else 0
-    drawn = config.direct.frames.steps * FRAMES if config.direct else 0
-    first = 3.0 * (network.carrier_flops * carried + network.direct_flops * drawn)
+    first = 3.0 * network.carrier_flops * carried
+    if config.direct:
+        some, motion = FRAMES_PER_CLIP * config.batch, PAIRS_PER_CLIP * config.batch
+        first += 3.0 * network.direct_flops * some * config.direct.frames.steps
+        pictures = network.cameras * network.picture_flops
+        first += 3.0 * pictures * motion * config.direct.motion.steps
     rows = -(-config.batch // processes)
     rate = processes * matmul_rate(config.device, getattr(torch, config.dtype))
     kept = activation_bytes(config, rows)

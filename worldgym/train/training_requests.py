@@ -30,8 +30,9 @@ class TrainRequest:
     """optimiser steps of the convolutions that carry frames on, alone, before the rest; 0 = none
     (default: the recipe's, none where --start has such convolutions)"""
     direct_steps: int | None = None
-    """optimiser steps of what draws frames directly from the initial one, before all others; 0 =
-    none (default: the recipe's, none where --start has such)"""
+    """optimiser steps of what draws frames directly from the initial one, before all others, those
+    that learn where cameras go in proportion; 0 = none (default: the recipe's, none where --start
+    has such)"""
     device: str = "auto"
     other_device: bool = False
     """continue with a training that began on another kind of device, which rounds otherwise"""

@@ -26,7 +26,7 @@ from worldgym.io.child_processes import end_with_parent
 from worldgym.io.tracking import Trackers, check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig, distillation
-from worldgym.train.distributed import ProcessGroup, rank_zero_first
+from worldgym.train.distributed import TIMEOUT, ProcessGroup, rank_zero_first
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.training_state import hold_settings
 from worldgym.train.world_train_config import WorldTrainConfig
@@ -105,7 +105,9 @@ def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
+    distributed.init_process_group(
+        "gloo", init_method=meeting, timeout=TIMEOUT, rank=rank, world_size=run.processes
+    )
     _train(run)
     distributed.destroy_process_group()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worldgym.actions.embodiment import Embodiment
@@ -23,6 +23,11 @@ class DirectTraining:
 
     motion: OptimizerConfig
     frames: OptimizerConfig
+
+    def of_steps(self, steps: int) -> DirectTraining:
+        """With so many of the U-Net's, and of the motion's in proportion."""
+        motion = max(1, round(self.motion.steps * steps / self.frames.steps))
+        return DirectTraining(replace(self.motion, steps=motion), replace(self.frames, steps=steps))
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,12 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
         fresh += ("action_embedder.",)
     if network.config.carrier_width and not start.carrier_width:
         fresh += ("carrier.", "final_linear.")
-    if network.config.direct_width and not start.direct_width:
+    if start.direct_width and not network.config.direct_width:
+        raise CheckpointError(
+            f"{folder}: this world draws frames directly, and the recipe's does not; use the "
+            f"recipe that it was trained by"
+        )
+    if not draws_alike(start, data.get("spec"), network.config, robots):
         fresh += ("direct.",)
     if start.patch != network.config.patch:
         fresh += ("x_proj.", "final_linear.", "position_map", "carrier.")
@@ -172,6 +177,15 @@ def start_from(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None
             f"{folder}: a world of another network is no start for this one "
             f"({str(error).splitlines()[0]}); use its recipe"
         ) from error
+
+
+def draws_alike(
+    start: DiTConfig, spec: Any, config: DiTConfig, robots: Sequence[Embodiment]
+) -> bool:
+    """Whether what draws frames directly can stay as it was in the world to start from, of a robot
+    with this `spec`: where cameras go is learned for one robot with its cameras."""
+    shapes = [(c.direct_width, c.latent_shape, c.cameras, c.action_size) for c in (start, config)]
+    return shapes[0] == shapes[1] and spec == robots[0].spec.to_json()
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:

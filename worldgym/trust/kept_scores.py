@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from worldgym.io.jsonl import LineFile, each_line
 from worldgym.io.records import from_mapping
+from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import scores
+from worldgym.judges.judging import judge_each
+from worldgym.tasks.task_digest import tasks_digest
 from worldgym.trust.rollout_replay import ReplayOptions, replayed_batches
-from worldgym.types import Rollout
+from worldgym.types import Rollout, Verdict
 from worldgym.world.world_protocol import World
 
 CONTROLS_NAME = "controls.jsonl"
@@ -33,7 +34,8 @@ class KeptScore:
     """A line."""
 
     key: str
-    score: float
+    score: float | None
+    """None: the judge declined"""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class KeptScores:
 
     path: Path | None = None
     parts: Sequence[str] = ()
-    _known: dict[str, float] = field(default_factory=dict)
+    _known: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.path is not None and self.path.exists():
@@ -53,21 +55,22 @@ class KeptScores:
 
     def key(self, rollout: Rollout, chunk: int) -> str:
         """Of a rollout that is to be replayed."""
-        task = rollout.trial.task
-        told = json.dumps([*self.parts, task.name, task.instruction, rollout.trial.seed, chunk])
-        made = hashlib.sha256(told.encode())
-        arrays: tuple[npt.NDArray[Any], ...] = (task.frame, *task.others.values(), rollout.actions)
-        for array in arrays:
-            made.update(str(array.shape).encode())
-            made.update(np.ascontiguousarray(array).tobytes())
-        return made.hexdigest()[:24]
+        task = tasks_digest([rollout.trial.task])
+        told = json.dumps([*self.parts, task, rollout.trial.seed, chunk, rollout.actions.shape])
+        actions = np.ascontiguousarray(rollout.actions, np.float32).tobytes()
+        return hashlib.sha256(told.encode() + actions).hexdigest()[:24]
+
+    def missing(self, keys: Sequence[str]) -> list[int]:
+        """Places of those that have none yet."""
+        return [place for place, key in enumerate(keys) if key not in self._known]
 
     def get(self, key: str) -> float | None:
+        """None where the judge declined, or broke."""
         return self._known.get(key)
 
-    def add(self, found: Iterable[tuple[str, float | None]]) -> None:
-        """What the judge declined or broke on is not kept: the next run asks again."""
-        new = {key: score for key, score in found if score is not None}
+    def add(self, found: Iterable[tuple[str, Verdict | Failure]]) -> None:
+        """What the judge broke on is not kept: the next run asks again."""
+        new = {key: said.score for key, said in found if not isinstance(said, Failure)}
         self._known |= new
         if self.path is not None and new:
             with LineFile(self.path) as file:
@@ -84,11 +87,8 @@ def replayed_scores(
 ) -> list[float | None]:
     """The score of each rollout, replayed; None where the judge declined or broke."""
     keys = [kept.key(r, replaying.chunks.get(r.policy, 1)) for r in rollouts]
-    said = {i: kept.get(key) for i, key in enumerate(keys)}
-    missing = [i for i, score in said.items() if score is None]
+    missing = kept.missing(keys)
     for batch in replayed_batches(world, [rollouts[i] for i in missing], replaying, what=what):
-        found = scores(judge, [rollout for _, rollout in batch])
-        places = [missing[row] for row, _ in batch]
-        said |= zip(places, found, strict=True)
-        kept.add(zip((keys[i] for i in places), found, strict=True))
-    return [said[i] for i in range(len(rollouts))]
+        found = list(judge_each(judge, [rollout for _, rollout in batch]))
+        kept.add(zip((keys[missing[row]] for row, _ in batch), found, strict=True))
+    return [kept.get(key) for key in keys]

@@ -97,6 +97,8 @@ def load_inputs(config: TrustConfig) -> TrustInputs:
     predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
     checked = load_judge(judge, device=config.device)
+    # workers may compute on other devices than this process
+    computed = (world.computes, config.on, str(config.gpus))
     replaying = ReplayOptions(config.batch, elsewhere=_elsewhere(config))
     familiarity = familiarity_of(config.world, world.codec)
     parts = TrustInputs(
@@ -105,7 +107,7 @@ def load_inputs(config: TrustConfig) -> TrustInputs:
         inverse_dynamics,
         error_predictor,
         replaying,
-        KeptScores(config.out / CONTROLS_NAME, (world.name, world.computes, checked.name)),
+        KeptScores(config.out / CONTROLS_NAME, (world.name, checked.name, *computed)),
         familiarity,
         motions_beside(config.world, world),
     )

@@ -16,21 +16,13 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     draws what it drew in the first ones, does not look at the new ones, and draws nothing there
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
     A network of one view may become one of several, which begin with its places and without their
-    own token. It may be shown what is drawn directly, and does not look at that yet. What is not in
-    `tensors` is left out.
+    own token. It may be shown more latents beside a frame's own, and does not look at those yet.
+    What is not in `tensors` is left out.
     """
     channels = start.latent_shape[0]
     own = config.latent_shape[0]
     places = config.patch**2
     width = config.width
-    shapes = {
-        "x_proj.weight": (
-            (width, start.views, places, channels),
-            (width, config.views, places, own),
-        ),
-        "final_linear.weight": ((places, channels, width), (places, own, width)),
-        "final_linear.bias": ((places, channels), (places, own)),
-    }
     found = dict(tensors)
     if start.cameras < config.cameras:
         found["view_token"] = next(iter(tensors.values())).new_zeros(config.cameras, width)
@@ -45,14 +37,16 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
         columns = octave_mask(known, config.action_octaves)
         found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
         found[name][:, columns] = tensors[name]
-    if channels >= own and start.views == config.views:
+    if channels >= own and start.shown == config.shown:
         return found
-    for name, (before, after) in shapes.items():
-        if name not in tensors:
-            continue
-        new = tensors[name].new_zeros(after)
-        into = name == "x_proj.weight"
-        known = new.narrow(-1 if into else 1, 0, channels)
-        known.narrow(1, 0, before[1]).copy_(tensors[name].view(before))
-        found[name] = new.flatten(1) if into else new.flatten(0, 1)
+    if (name := "x_proj.weight") in tensors:
+        new = tensors[name].new_zeros(width, config.views, places, own)
+        kept = [config.shown.index(kind) for kind in start.shown]
+        new[:, kept, :, :channels] = tensors[name].view(width, start.views, places, channels)
+        found[name] = new.flatten(1)
+    for name, behind in {"final_linear.weight": (width,), "final_linear.bias": ()}.items():
+        if name in tensors:
+            new = tensors[name].new_zeros(places, own, *behind)
+            new[:, :channels] = tensors[name].view(places, channels, *behind)
+            found[name] = new.flatten(0, 1)
     return found

@@ -55,8 +55,8 @@ class MovedPicture(nn.Module):
         nn.init.zeros_(last.bias)
 
     def homographies(self, shown: Tensor) -> Tensor:
-        """shown [..., A] => [..., 8 V], of each view, less the identity: see `moved_by`. In
-        float32, because a picture moved by rounded numbers would shake."""
+        """shown [..., A] => [..., 8 V], of each view, less the identity: see `moved_by`. Computed
+        in float32: three layers of rounded numbers would shake the picture."""
         x = SPREAD * shown.float()
         for layer in self.led:
             x = layer(x) if isinstance(layer, nn.SiLU) else _linear(layer, x)

@@ -74,9 +74,20 @@ class DiTConfig:
         return self.latent_shape[1] // self.patch, self.latent_shape[2] // self.patch
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """Whose latents of its place a token is shown, in this order."""
+        parts = {
+            "frame": True,
+            "previous": self.previous_frame,
+            "initial": self.initial_frame,
+            "direct": self.direct_width > 0,
+        }
+        return tuple(name for name, there in parts.items() if there)
+
+    @property
     def views(self) -> int:
         """How many latents of its place a token is shown."""
-        return 1 + self.previous_frame + self.initial_frame + bool(self.direct_width)
+        return len(self.shown)
 
     @property
     def tokens(self) -> int:
@@ -112,14 +123,20 @@ class DiTConfig:
 
     @property
     def direct_flops(self) -> int:
-        """Of what draws a frame directly, part of `flops_per_frame`; the pictures that it moves are
-        drawn once an episode and left out."""
+        """Of what draws a frame directly, part of `flops_per_frame`."""
         channels, height, width = self.latent_shape
         inner = self.direct_width
         # two blocks of each width, each at a quarter of the places; what halves and doubles
         blocks = (6 * 18 + 8) * inner**2
         ends = 9 * inner * (3 * channels + 32) * self.cameras
-        return 2 * height * width * (blocks + ends) if inner else 0
+        drawn = 2 * height * width * (blocks + ends) + self.cameras * self.picture_flops
+        return drawn if inner else 0
+
+    @property
+    def picture_flops(self) -> int:
+        """Of a coarse picture of one view, see `worldgym.world.moved_picture`."""
+        channels, height, width = self.latent_shape
+        return 2 * height * width * 9 * 64 * (channels + 64 + 48)
 
     @property
     def drawn_by(self) -> int:
