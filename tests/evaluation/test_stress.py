@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,15 @@ from worldgym.io.json_form import to_json
 from worldgym.io.run_log import read_log
 from worldgym.policies.policy_protocol import Observation
 from worldgym.report.edit_section import stress_text
+from worldgym.servers.provider import Reply
+from worldgym.servers.votes import Ledger, Price
 from worldgym.stats.stress_result import StressResult
 from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import read_ranges
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.tasks.write_tasks import write_task
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
-from worldgym.types import Actions, Task, Trial
+from worldgym.types import Actions, Rollout, Task, Trial, Verdict
 
 EDITS = """
 [[edit]]
@@ -63,11 +65,13 @@ def tasks() -> list[Task]:
     return [Task(f"{group}/{i}", group, grey, f"do {group}", 2) for group in "ab" for i in range(8)]
 
 
-def run(folder: Path, policy: FakePolicy, **changes: Any) -> StressResult:
+def run(
+    folder: Path, policy: FakePolicy, judge: FakeJudge | None = None, **changes: Any
+) -> StressResult:
     folder.mkdir(exist_ok=True)
     (folder / "edits.toml").write_text(EDITS)
     config = StressConfig(folder / "out", budget=240, levels=4, keep=2)
-    parts = StressParts(FakeWorld(), policy, FakeJudge())
+    parts = StressParts(FakeWorld(), policy, judge or FakeJudge())
     return search(replace(config, **changes), parts, tasks(), read_ranges(folder / "edits.toml"))
 
 
@@ -141,6 +145,34 @@ def test_a_round_that_was_ended_early_decides_nothing(last: bool, tmp_path: Path
     assert not (place / "out" / "search-2").exists()
     again = run(place, Sighted(level=0.9), batch=8)
     assert replace(again, suite=whole.suite) == whole
+
+
+@dataclass(frozen=True)
+class PaidJudge(FakeJudge):
+    """A verdict costs a dollar."""
+
+    ledger: Ledger = field(default_factory=lambda: Ledger(Price(1e6, 0.0), 100.0))
+
+    def charge(self, folder: Path, paid_usd: float) -> None:
+        self.ledger.keep(folder, paid_usd)
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        self.ledger.buy(lambda: Reply("", "stop", 1, 0, "paid"))
+        return replace(super().__call__(rollout, task), paid_usd=1.0)
+
+
+def test_a_budget_holds_over_all_rounds(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", Sighted(level=0.9))
+    judge = PaidJudge()
+    with pytest.raises(Unfinished, match="higher --budget"):
+        run(tmp_path / "paid", Sighted(level=0.9), judge)
+    assert judge.ledger.paid_usd == 100.0 < whole.rollouts
+    logs = (tmp_path / "paid" / "out").glob("*/log.jsonl")
+    assert sum(record.score is not None for path in logs for record in read_log(path)[1]) == 100
+    richer = PaidJudge(ledger=Ledger(Price(1e6, 0.0), 1000.0))
+    again = run(tmp_path / "paid", Sighted(level=0.9), richer)
+    assert replace(again, suite=whole.suite) == whole
+    assert richer.ledger.paid_usd == whole.rollouts
 
 
 def test_it_resumes(tmp_path: Path) -> None:

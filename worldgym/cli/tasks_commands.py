@@ -122,6 +122,9 @@ class Stress:
     """number of strengths tried for each edit"""
     keep: int = 2
     """number of candidates to confirm"""
+    budget: float | None = None
+    """limit for the cost of all verdicts of the search, in US dollars; then it stops, and continues
+    with a higher limit"""
     seed: int = 0
     batch: int = 20
     device: str = "auto"
@@ -139,9 +142,8 @@ class Stress:
         from worldgym.evaluation.stress_parts import StressSources
         from worldgym.report.edit_section import stress_text
 
-        sources = StressSources(
-            self.world, self.policy, self.tasks, self.judge, self.edits, self.device, self.engine
-        )
+        parts = (self.world, self.policy, self.tasks, self.judge, self.edits)
+        sources = StressSources(*parts, self.device, self.engine, self.budget)
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
         where = (self.other_engine, self.on, self.workers, self.gpus)
         config = StressConfig(self.out, self.rollouts, *search, *where)

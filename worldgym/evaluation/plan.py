@@ -68,7 +68,8 @@ class EvaluateConfig:
     larger by other policies, trials or tasks. began: trials of a policy that the run in `out` began
     with, on which the rows of its batches depend from then on; None = it begins now. on, workers,
     gpus: see `executor_named`. stop_when_certain: level of an `EarlyStop`; None = every trial runs
-    to its last step."""
+    to its last step. payments: folder of the file of what verdicts cost, for runs that share a
+    budget; None = `out`."""
 
     out: Path
     trials: int
@@ -89,6 +90,7 @@ class EvaluateConfig:
     workers: int = 0
     gpus: float = 0.0
     stop_when_certain: float | None = None
+    payments: Path | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import BudgetSpent, SameFailure
+from worldgym.errors import BudgetSpent, SameFailure, Unfinished
 from worldgym.evaluation.batch_finisher import BatchFinisher
 from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
 from worldgym.evaluation.batch_writer import BatchWriter
@@ -55,16 +55,19 @@ Batches = Sequence[tuple[Policy[Any], list[Trial]]]
 class CarriedOut:
     """summary: of the whole run.   failed, left: trials of this plan that failed in every attempt,
     and that were not begun; a run that grew has others.   stopped: whether it was ended early,
-    perhaps in its last batch."""
+    perhaps in its last batch.   spent: what the judge says whose budget ended it."""
 
     summary: Summary
     failed: int
     left: int
     stopped: bool
+    spent: str = ""
 
     def ended(self) -> Summary:
         """The summary, for what is computed from a run. Unfinished where it was ended early: what
         follows would rest on a part of it."""
+        if self.spent:
+            raise Unfinished(self.spent)
         if self.left or self.stopped:
             raise unfinished(self.left)
         return self.summary
@@ -112,7 +115,7 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
             for batch in in_batches(policy, plan.trials, plan.rows_of(policy), log.done)
         ]
         run = _opened(plan, log, batches)
-        ending = Ending(config.max_minutes)
+        ending, spent = Ending(config.max_minutes), ""
         elsewhere = not isinstance(executor, LocalExecutor)
         try:
             with ended_by_signals(ending, interrupt=elsewhere):
@@ -120,14 +123,15 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
                     _run_elsewhere(run, batches, executor, load or partial(replace, plan), ending)
                 else:
                     _run_what_is_left(run, batches, ending)
-        except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
-            for record in _not_tried(run, batches, str(spent)):
+        except BudgetSpent as error:  # the rest is counted as failed, and waits for the next start
+            spent = str(error)
+            for record in _not_tried(run, batches, spent):
                 log.append(record)
         except SameFailure:
             write_results(config.out, config.include_red)
             raise
         summary = write_results(config.out, config.include_red)
-        return CarriedOut(summary, *_not_done(plan, log), ending.ended)
+        return CarriedOut(summary, *_not_done(plan, log), ending.ended, spent)
 
 
 def _not_done(plan: EvaluationPlan, log: RunLog) -> tuple[int, int]:
@@ -146,7 +150,7 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     planned = len(plan.policies) * len(plan.trials)
     done = planned - sum(len(batch) for _, batch in batches)
     ran = waiting(out, log)
-    charge(plan.judge, out, log.paid_usd)
+    charge(plan.judge, plan.config.payments or out, log.paid_usd)
     left = {t.task.name: t.task for _, batch in batches for t in batch}
     starts = start_flags(list(left.values()), plan.familiarity, plan.judge, plan.world.views)
     for name in plan.resized.keys() & starts.keys():

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.evaluation.engine_of_run import engine_of_run
+from worldgym.evaluation.executor_names import no_budget_elsewhere
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.run import carry_out
 from worldgym.evaluation.stress_parts import StressParts, StressSources, load_stress_parts
@@ -85,12 +86,13 @@ class Candidate:
 
 def stress(sources: StressSources, config: StressConfig) -> StressResult:
     """Loads everything, then `search`."""
+    no_budget_elsewhere(config.on, sources.judge_budget_usd)
     edits = read_ranges(sources.edits)
     check_apart(config.out, bundled(sources.tasks, "tasks"))
     tasks = nominal_tasks(sources.tasks)
     sources = replace(sources, engine=engine_of_run(sources.engine, config.out / "search-1"))
-    longest = max((task.steps for task in tasks), default=0)
-    parts = load_stress_parts(sources, Work(config.budget * longest, config.batch, ()))
+    frames = config.budget * max((task.steps for task in tasks), default=0)
+    parts = load_stress_parts(sources, Work(frames, config.batch, ()))
     return search(config, parts, tasks, edits)
 
 
@@ -110,8 +112,7 @@ def search(
     searched, kept_back = _halves(tasks)
     _try_each(edits, left, searched, kept_back)
     groups = len({task.group for task in tasks})
-    rounds = []
-    used = ran = 0
+    rounds, used, ran = list[StressRound](), 0, 0
     plan = _plan(len(left), config, groups)
     for number, (count, trials) in enumerate(plan, start=1):
         left = left[:count]
@@ -217,25 +218,24 @@ def _drops(
 ) -> tuple[dict[str, PolicyDrop], int]:
     """By name of the candidate, of one evaluation, and its rollouts."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
+    place = (config.out / folder, trials, seed, config.batch)
     run = EvaluateConfig(
-        config.out / folder,
-        trials,
-        seed,
-        config.batch,
+        *place,
         command=config.command,
         other_engine=config.other_engine,
         grows=False,
         on=config.on,
         workers=config.workers,
         gpus=config.gpus,
+        payments=config.out,
     )
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     names = [one.name for one in candidates]
     again = parts.again or partial(replace, parts)
     plan = _round(lambda: parts, run, suite, names)
     drops = carry_out(plan, partial(_round, again, run, suite, names)).ended().perturbed
-    found = {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
-    return found, len(plan.trials)
+    axes = () if drops is None else drops.axes
+    return {axis.axis: axis.cells[0] for axis in axes}, len(plan.trials)
 
 
 def _round(

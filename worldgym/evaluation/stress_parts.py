@@ -22,7 +22,7 @@ from worldgym.world.world_protocol import World
 @dataclass(frozen=True)
 class StressSources:
     """Folders, or the name of a policy.   device: see `resolve_device`.   engine: see
-    `on_engine`."""
+    `on_engine`.   judge_budget_usd: what all verdicts of the search may cost, None = no limit."""
 
     world: Path
     policy: str
@@ -31,6 +31,7 @@ class StressSources:
     edits: Path
     device: str = "auto"
     engine: str = "auto"
+    judge_budget_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def load_stress_parts(sources: StressSources, work: Work | None = None) -> Stres
     keep_freed_memory()
     world = load_diffusion_world(sources.world, device=sources.device)
     loaded = load(sources.policy, world.spec, sources.device)
-    judge = load_judge(sources.judge, device=sources.device)
+    judge = load_judge(sources.judge, sources.judge_budget_usd, device=sources.device)
     chunks = lengths([loaded.policy.chunk], world.config.sampler.longest_chunk)
     work = work and replace(work, chunks=chunks)
     world = on_engine(world, known_engine(sources.engine), work)
