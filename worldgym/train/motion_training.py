@@ -29,6 +29,7 @@ from worldgym.io.progress import progress
 from worldgym.train.distributed import ProcessGroup, rank_zero_first
 from worldgym.train.loop import LoopOptions, save_steps, training_loop
 from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.training_state import load_state
 from worldgym.train.world_batches import Tables
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.moved_picture import SCALE, MovedPicture, moved_by
@@ -95,11 +96,12 @@ def train_motion(
     """The whole of `picture`, in place. Resumes from `config.out / "motion.safetensors"`."""
     config.out.mkdir(parents=True, exist_ok=True)
     pictures = cache(partial(Pictures.of, tables, config, codec))
+    state = config.out / "motion.safetensors"
+    begun = load_state(state)
+    if begun is None or begun[0] < settings.steps:
+        pictures()  # before the steps, whose progress is shown too
     options = LoopOptions(
-        "motion of cameras",
-        save_steps(config.save_every, settings.steps),
-        config.out / "motion.safetensors",
-        group=group,
+        "motion of cameras", save_steps(config.save_every, settings.steps), state, group=group
     )
     loss = motion_loss(picture, tables, pictures, settings.steps, config, group)
     training_loop(picture, loss, settings, options).put_into(picture)
