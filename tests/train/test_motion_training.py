@@ -14,7 +14,7 @@ from worldgym.testing import FAKE_SPEC
 from worldgym.train import motion_training
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
-from worldgym.train.motion_training import Pictures, difference, motion_loss, train_motion
+from worldgym.train.motion_training import QUIET, Pictures, difference, motion_loss, train_motion
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_batches import Tables
 from worldgym.train.world_train_config import WorldTrainConfig
@@ -61,7 +61,9 @@ def episodes(count: int = 8, steps: int = 9, seed: int = 0) -> list[LatentEpisod
 
 def config(out: Path, **changes: object) -> WorldTrainConfig:
     size = 2 * FAKE_SPEC.size + 1
-    network = DiTConfig((3, SIDE, SIDE), width=32, action_size=size, direct_width=8)
+    network = DiTConfig(
+        (3, SIDE, SIDE), width=32, action_size=size, direct_width=8, sums_from=FAKE_SPEC.size
+    )
     return replace(WorldTrainConfig(out, network, OptimizerConfig(4)), **changes)  # type: ignore[arg-type]
 
 
@@ -95,12 +97,15 @@ def test_where_a_camera_went_is_learned_from_pictures(tmp_path: Path) -> None:
 
 
 def test_what_stands_still_while_the_picture_moves_does_not_drag_it() -> None:
-    """Of a place that looked the same two frames before, nothing counts."""
-    found, there = torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
+    """Of a place that looked the same two frames before, nothing counts; of the others, however far
+    the moved picture is off."""
+    found, there = torch.zeros(3, 3, 8, 8), torch.ones(3, 3, 8, 8)
     then = there.clone()
-    then[1, :, :, 4:] = 0.5
-    still, half = difference(found, there, then)
-    assert still == 0 and half == pytest.approx(2 * 0.5 * 0.5)
+    then[1:, :, :, 4:] = 0.5
+    found[2, :, :, 4:] = -3.0
+    still, half, far = difference(found, there, then)
+    assert still == 0 and half == pytest.approx(2 * 0.25 / (0.25 + QUIET))
+    assert far == pytest.approx(4 * float(half))
     assert difference(there, there, then).abs().max() == 0
 
 

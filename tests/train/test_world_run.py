@@ -155,7 +155,7 @@ def test_steps_of_each_stage_are_chosen_by_themselves(tmp_path: Path) -> None:
     assert chosen == replace(recipe, carrier=replace(recipe.carrier, steps=7))
     chosen = world_config(replace(request, direct_steps=160))
     direct = recipe.direct
-    tenth = DirectTraining(replace(direct.motion, steps=600), replace(direct.frames, steps=160))
+    tenth = DirectTraining(replace(direct.motion, steps=200), replace(direct.frames, steps=160))
     assert chosen == replace(recipe, direct=tenth)
     chosen = world_config(replace(request, steps=7))
     assert (chosen.carrier, chosen.direct) == (recipe.carrier, recipe.direct)

@@ -166,6 +166,8 @@ def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> World
     )
     views = mixture[0].store.views
     network = replace(config.network, action_size=size, embodiments=len(robots), cameras=len(views))
+    if network.direct_width and config.conditioning == "sum":
+        network = replace(network, sums_from=most_numbers(robots))
     return replace(config, network=network, views=views)
 
 

@@ -2,9 +2,10 @@
 look like the frame (`worldgym.world.moved_picture`).
 
 What a gripper hides or a hand moves cannot be found by moving a picture, and would drag it along.
-So a place counts at most by what the frame two before differs there: little where a gripper stands
-still (as in Godard et al. 2019, arXiv 1806.01260). Frames near the beginning are learned first,
-because a picture that is far from its place has nothing to hold on to (dev/LOG.md, 2026-12-01).
+So a place counts by how much the frame two before differs there: little where a gripper stands
+still (after Godard et al. 2019, arXiv 1806.01260). Frames near the beginning are learned first,
+because a picture that is far from its place has nothing to hold on to. Of a camera that stands
+still only an arm moves, so its picture may follow that (dev/LOG.md, 2026-12-01).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ PAIRS_PER_CLIP = (
 NEAR = 0.1  # share of an episode that later frames are of at first
 FAR = 0.6  # share of the steps after which they are of all of it
 BLURS = (2, 4)  # pixels of the picture that are compared as one
+QUIET = 0.02  # of 2: mean difference of two frames below which nothing need have moved
 PART = 64  # frames decoded at once
 PICTURES = "pictures-"  # and a digest of which frames they show: begins the name of their file
 
@@ -149,13 +151,14 @@ def motion_loss(
 
 def difference(found: Tensor, there: Tensor, then: Tensor) -> Tensor:
     """Pictures [N, 3, H, W]: moved ones, those that were recorded, and those recorded two frames
-    before => [N]: mean absolute difference of the first two, blurred; no place counts more than the
-    last two differ there."""
+    before => [N]: mean absolute difference of the first two, blurred, each place weighted by how
+    much the last two differ there."""
     off = torch.zeros(len(found), device=found.device)
     for blur in BLURS:
         a, b, before = (F.avg_pool2d(x, blur) for x in (found, there, then))
         idle = (before - b).abs().mean(1)
-        off = off + torch.minimum((a - b).abs().mean(1), idle).mean((1, 2))
+        weight = idle / (idle.mean((1, 2), keepdim=True) + QUIET)
+        off = off + (weight * (a - b).abs().mean(1)).mean((1, 2))
     return off
 
 

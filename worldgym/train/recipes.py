@@ -79,7 +79,7 @@ def panda_world(out: Path, device: str) -> WorldTrainConfig:
         start=BUNDLE / "world",
         carrier=OptimizerConfig(steps=1000, lr=4e-3, warmup=50, ema=0.99, decay=1.0),
         direct=DirectTraining(
-            motion=OptimizerConfig(steps=6000, lr=1e-3, warmup=100, ema=0.99, decay=1.0),
+            motion=OptimizerConfig(steps=2000, lr=1e-3, warmup=100, ema=0.99, decay=1.0),
             frames=OptimizerConfig(steps=1600, lr=1e-3, warmup=50, ema=0.99, decay=1.0),
         ),
     )

@@ -31,6 +31,7 @@ class MovedPicture(nn.Module):
         super().__init__()
         channels = config.latent_shape[0]
         self.cameras = config.cameras
+        self.sums_from = config.sums_from
         self.draw = nn.Sequential(
             nn.Conv2d(channels, WIDTH, 3, padding=1),
             nn.SiLU(),
@@ -40,7 +41,7 @@ class MovedPicture(nn.Module):
             nn.PixelShuffle(SCALE),
         )
         self.led = nn.Sequential(
-            nn.Linear(config.action_size, HIDDEN),
+            nn.Linear(config.action_size - 1 - config.sums_from, HIDDEN),
             nn.SiLU(),
             nn.Linear(HIDDEN, HIDDEN),
             nn.SiLU(),
@@ -56,8 +57,9 @@ class MovedPicture(nn.Module):
 
     def homographies(self, shown: Tensor) -> Tensor:
         """shown [..., A] => [..., 8 V], of each view, less the identity: see `moved_by`. Computed
-        in float32: three layers of rounded numbers would shake the picture."""
-        x = SPREAD * shown.float()
+        in float32: three layers of rounded numbers would shake the picture. From the sums alone:
+        beside them, the last action teaches it a worse optimum (dev/LOG.md, 2026-12-01)."""
+        x = SPREAD * shown[..., self.sums_from : -1].float()
         for layer in self.led:
             x = layer(x) if isinstance(layer, nn.SiLU) else _linear(layer, x)
         return x

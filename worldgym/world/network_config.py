@@ -30,7 +30,8 @@ class DiTConfig:
     frame on by the action; what they draw is shown in its stead and let through to the output, see
     `worldgym.world.carrier`; 0 = none. carrier_blocks: pairs of such convolutions. direct_width:
     channels of a U-Net that draws each frame from the initial one alone; tokens are shown that too,
-    and let it through, see `worldgym.world.direct`; 0 = none. embodiments:
+    and let it through, see `worldgym.world.direct`; 0 = none. sums_from: the first of the numbers
+    shown that is a sum of actions, from which follows where a camera went. embodiments:
     robots that share the network; with several it learns a token for each (see
     `worldgym.world.embodiments`)."""
 
@@ -54,6 +55,7 @@ class DiTConfig:
     carrier_width: int = field(default=0, repr=False)
     carrier_blocks: int = field(default=4, repr=False)
     direct_width: int = field(default=0, repr=False)
+    sums_from: int = field(default=0, repr=False)
 
     def __repr__(self) -> str:
         """By it a training is known again that is resumed: so it names what came later only where
