@@ -295,6 +295,7 @@ def test_of_a_video_that_cannot_be_read_one_cannot_tell(
     with served(app, secret) as server, watched(browser, 1280, "light") as one:
         page = one.page
         page.goto(server.url("/label"))
+        page.locator("text=video 1 of 2; 0 labelled").wait_for()  # keys are heard from then on
         number = next(i for i, clip in enumerate(session.clips) if clip.video == torn)
         if number:
             page.keyboard.press("ArrowRight")
