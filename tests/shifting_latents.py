@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,6 +58,22 @@ def config(out: Path, steps: int = 6, **changes: object) -> WorldTrainConfig:
 
 def quiet(step: int, anything: object) -> None:
     pass
+
+
+def interrupted(loss_of: Callable[..., Callable[[int], torch.Tensor]], at: int) -> Any:
+    """What makes the same losses, and is ended by Ctrl-C before that step."""
+
+    def breaking(*given: Any) -> Callable[[int], torch.Tensor]:
+        loss = loss_of(*given)
+
+        def of(step: int) -> torch.Tensor:
+            if step == at:
+                raise KeyboardInterrupt
+            return loss(step)
+
+        return of
+
+    return breaking
 
 
 class Stop(Exception):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from shifting_latents import Codec, Stop, config, episodes, quiet, stop
+from shifting_latents import Codec, Stop, config, episodes, interrupted, quiet, stop
 
 from worldgym.train import carrier_training
 from worldgym.train.carrier_training import _Taught, carrier_loss, train_carrier
@@ -53,18 +53,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     whole = train_world(run(tmp_path / "whole", 12), episodes(), Codec(), quiet, quiet)["fake"]
     broken = run(tmp_path / "broken", 12)
     kept = carrier_training.carrier_loss
-
-    def breaking(*given: object) -> object:
-        loss = kept(*given)  # type: ignore[arg-type]
-
-        def of(step: int) -> torch.Tensor:
-            if step == 9:
-                raise KeyboardInterrupt
-            return loss(step)
-
-        return of
-
-    monkeypatch.setattr(carrier_training, "carrier_loss", breaking)
+    monkeypatch.setattr(carrier_training, "carrier_loss", interrupted(kept, 9))
     with pytest.raises(KeyboardInterrupt):
         train_world(broken, episodes(), Codec(), quiet, quiet)
     monkeypatch.setattr(carrier_training, "carrier_loss", kept)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from shifting_latents import Codec as NoCodec
-from shifting_latents import Stop, episodes, quiet, stop
+from shifting_latents import Stop, episodes, interrupted, quiet, stop
 from shifting_latents import config as shifting
 
 from worldgym.train import direct_training
@@ -65,18 +65,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     whole = train_world(run(tmp_path / "whole", 12), episodes(), Codec(), quiet, quiet)["fake"]
     broken = run(tmp_path / "broken", 12)
     kept = direct_training.direct_loss
-
-    def breaking(*given: object) -> object:
-        loss = kept(*given)  # type: ignore[arg-type]
-
-        def of(step: int) -> torch.Tensor:
-            if step == 9:
-                raise KeyboardInterrupt
-            return loss(step)
-
-        return of
-
-    monkeypatch.setattr(direct_training, "direct_loss", breaking)
+    monkeypatch.setattr(direct_training, "direct_loss", interrupted(kept, 9))
     with pytest.raises(KeyboardInterrupt):
         train_world(broken, episodes(), Codec(), quiet, quiet)
     monkeypatch.setattr(direct_training, "direct_loss", kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shifting_latents import interrupted
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.testing import FAKE_SPEC
@@ -114,7 +115,7 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     tables, picture = Tables.of(episodes(), wanted), new_picture(wanted)
     pictures = Pictures.of(tables, wanted, Codec())
     whole, *halves = (
-        motion_loss(picture, tables, lambda: pictures, 100, wanted, group)(50).item()
+        motion_loss(picture, tables, pictures, 100, wanted, group)(50).item()
         for group in (ALONE, ProcessGroup(0, 2), ProcessGroup(1, 2))
     )
     assert sum(halves) / 2 == pytest.approx(whole, rel=1e-5) and halves[0] != halves[1]
@@ -129,18 +130,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     train_motion(expected, settings(12), tables, whole, Codec(), ALONE)
     broken = config(tmp_path / "broken", save_every=4)
     kept = motion_training.motion_loss
-
-    def breaking(*given: object) -> object:
-        loss = kept(*given)  # type: ignore[arg-type]
-
-        def of(step: int) -> torch.Tensor:
-            if step == 9:
-                raise KeyboardInterrupt
-            return loss(step)
-
-        return of
-
-    monkeypatch.setattr(motion_training, "motion_loss", breaking)
+    monkeypatch.setattr(motion_training, "motion_loss", interrupted(kept, 9))
     with pytest.raises(KeyboardInterrupt):
         train_motion(new_picture(broken), settings(12), tables, broken, Codec(), ALONE)
     monkeypatch.setattr(motion_training, "motion_loss", kept)

@@ -94,18 +94,14 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
 
 def _keeps_direct(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> bool:
     """Whether the world to continue from draws frames directly for this robot with its cameras."""
-    if config.start is None:
-        return False
-    data = read_config(config.start)
-    start = from_mapping(DiTConfig, data["network"]) if "network" in data else DiTConfig()
-    return draws_alike(start, data.get("spec"), config.network, [part.robot for part in mixture])
+    known = _start_of(config)
+    start = from_mapping(DiTConfig, known.get("network", {}))
+    return draws_alike(start, known.get("spec"), config.network, [part.robot for part in mixture])
 
 
-def _of_start(config: WorldTrainConfig) -> Mapping[str, Any]:
-    """The numbers of its network; none where nothing is continued."""
-    known = read_config(config.start) if config.start else {}
-    found: Mapping[str, Any] = known.get("network", {})
-    return found
+def _start_of(config: WorldTrainConfig) -> Mapping[str, Any]:
+    """What the world to continue from says of itself; nothing where none is continued."""
+    return read_config(config.start) if config.start else {}
 
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
@@ -147,7 +143,7 @@ def _steps_before(
     at_least(f"--{part}-steps", steps or 0)
     if settings is None or steps == 0:
         return 0
-    if steps is None and _of_start(config).get(f"{part}_width"):
+    if steps is None and _start_of(config).get("network", {}).get(f"{part}_width"):
         return 0
     return steps or settings.steps
 

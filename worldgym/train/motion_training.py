@@ -14,7 +14,6 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +27,8 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.windows import Ints
 from worldgym.io.progress import progress
 from worldgym.train.distributed import ProcessGroup, rank_zero_first
-from worldgym.train.loop import LoopOptions, save_steps, training_loop
-from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.loop import LoopOptions, Trained, save_steps, training_loop
+from worldgym.train.optimizer import OptimizerConfig, averaged
 from worldgym.train.training_state import load_state
 from worldgym.train.world_batches import Tables
 from worldgym.train.world_train_config import WorldTrainConfig
@@ -38,9 +37,7 @@ from worldgym.world.view_latents import apart
 
 EPISODES = 300  # whose pictures are learned from, or fewer:
 FRAMES = 20_000  # of about so many frames, since each is decoded
-PAIRS_PER_CLIP = (
-    4  # of an initial frame and a later one, for each clip of the whole training's batch
-)
+PAIRS_PER_CLIP = 4  # of an initial frame and a later one, in a step, for each clip of a batch
 NEAR = 0.1  # share of an episode that later frames are of at first
 FAR = 0.6  # share of the steps after which they are of all of it
 BLURS = (2, 4)  # pixels of the picture that are compared as one
@@ -97,16 +94,18 @@ def train_motion(
 ) -> None:
     """The whole of `picture`, in place. Resumes from `config.out / "motion.safetensors"`."""
     config.out.mkdir(parents=True, exist_ok=True)
-    pictures = cache(partial(Pictures.of, tables, config, codec))
     state = config.out / "motion.safetensors"
     begun = load_state(state)
-    if begun is None or begun[0] < settings.steps:
-        pictures()  # before the steps, whose progress is shown too
-    options = LoopOptions(
-        "motion of cameras", save_steps(config.save_every, settings.steps), state, group=group
-    )
-    loss = motion_loss(picture, tables, pictures, settings.steps, config, group)
-    training_loop(picture, loss, settings, options).put_into(picture)
+    if begun is not None and begun[0] == settings.steps:  # nothing need be decoded again
+        trained = Trained(settings.steps, averaged(begun[1]), [])
+    else:
+        pictures = Pictures.of(tables, config, codec)
+        options = LoopOptions(
+            "motion of cameras", save_steps(config.save_every, settings.steps), state, group=group
+        )
+        loss = motion_loss(picture, tables, pictures, settings.steps, config, group)
+        trained = training_loop(picture, loss, settings, options)
+    trained.put_into(picture)
     for path in config.out.glob(f"{PICTURES}*") if group.first else ():
         path.unlink()
 
@@ -114,16 +113,15 @@ def train_motion(
 def motion_loss(
     picture: MovedPicture,
     tables: Tables,
-    opened: Callable[[], Pictures],
+    pictures: Pictures,
     steps: int,
     config: WorldTrainConfig,
     group: ProcessGroup,
 ) -> Callable[[int], Tensor]:
     """Of a step: how far moved pictures are from what was recorded, and drawn ones from what the
-    codec decodes.   opened: asked for pictures once a step is taken."""
+    codec decodes."""
 
     def loss(step: int) -> Tensor:
-        pictures = opened()
         rng = np.random.default_rng([config.seed, 1, step])
         count = PAIRS_PER_CLIP * config.batch
         mine = group.shard(count)

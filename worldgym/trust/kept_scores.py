@@ -45,7 +45,7 @@ class KeptScores:
 
     path: Path | None = None
     parts: Sequence[str] = ()
-    _known: dict[str, float | None] = field(default_factory=dict)
+    _known: dict[str, float | None] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.path is not None and self.path.exists():
